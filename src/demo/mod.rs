@@ -1,0 +1,1 @@
+//! The demo backend and the generated code of its protos.

@@ -1,0 +1,1 @@
+//! Configuration and schema compiled into what one call needs.

@@ -1,0 +1,1 @@
+//! HTTP method and path to a method and its captures.

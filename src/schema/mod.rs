@@ -1,0 +1,1 @@
+//! Which services exist: descriptors, where they come from, and their HTTP rules.

@@ -1,0 +1,1 @@
+//! Sockets: listen, accept, deal to workers, serve, drain.

@@ -1,0 +1,1 @@
+//! The way out: clusters, endpoints, connections, attempts.
