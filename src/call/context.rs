@@ -1,0 +1,105 @@
+//! What travels beside a call through the waist, in `http::Extensions`.
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use tokio::time::Instant;
+
+use super::Kind;
+
+/// What the way out and the policies must know of a call. Written by the door, completed by `policy::Deadline`.
+#[derive(Clone, Debug)]
+pub struct Context {
+    /// Who sends how many messages.
+    pub kind: Kind,
+    /// Whether the method says of itself that running it twice is as good as once (`idempotency_level`).
+    pub idempotent: bool,
+    /// The door it came in by.
+    pub inbound: Inbound,
+    /// The client's own timeout, already parsed, before any clamp.
+    pub client_timeout: Option<Duration>,
+    /// When the call must have ended; nothing goes upstream after it.
+    pub deadline: Option<Instant>,
+    /// Where [`Context::deadline`] comes from.
+    pub deadline_source: DeadlineSource,
+    /// When a stream is ended even if it is busy.
+    pub expires: Option<Instant>,
+    /// How long a stream may pass without a byte moving either way.
+    pub idle_timeout: Option<Duration>,
+}
+
+impl Context {
+    /// A call with no limits in time but those that a policy adds.
+    pub fn new(kind: Kind, inbound: Inbound) -> Self {
+        Self {
+            kind,
+            idempotent: false,
+            inbound,
+            client_timeout: None,
+            deadline: None,
+            deadline_source: DeadlineSource::None,
+            expires: None,
+            idle_timeout: None,
+        }
+    }
+}
+
+/// Who set the deadline of a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DeadlineSource {
+    /// Nobody: `timeout: none`, or a stream.
+    None,
+    /// The client, by its protocol's header.
+    Client,
+    /// The `timeout` or the `max_timeout` of a policy.
+    Policy,
+}
+
+impl DeadlineSource {
+    /// The word of the access log.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::None => "",
+            Self::Client => "client",
+            Self::Policy => "policy",
+        }
+    }
+}
+
+/// The doors.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Inbound {
+    /// JSON over HTTP.
+    Rest,
+    /// gRPC-Web, binary.
+    GrpcWeb,
+    /// gRPC-Web, base64.
+    GrpcWebText,
+    /// gRPC over HTTP/2.
+    Grpc,
+    /// Edgeway itself: reflection, health.
+    Control,
+}
+
+impl Inbound {
+    /// The word of logs and metrics.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Rest => "rest",
+            Self::GrpcWeb => "grpc-web",
+            Self::GrpcWebText => "grpc-web-text",
+            Self::Grpc => "grpc",
+            Self::Control => "control",
+        }
+    }
+}
+
+/// Which way a call went, in the extensions of its response.
+#[derive(Clone, Debug)]
+pub struct Via {
+    /// The cluster's name in the configuration.
+    pub cluster: Arc<str>,
+    /// The endpoint that answered.
+    pub endpoint: SocketAddr,
+    /// Tries, the one that was answered included.
+    pub attempts: u32,
+}

@@ -1,0 +1,203 @@
+//! A call that Edgeway itself ended.
+
+use std::{collections::HashMap, fmt};
+
+use http::StatusCode;
+use tonic::{Code, Status};
+use tonic_types::{ErrorDetails, StatusExt};
+
+use crate::grpc::{self, frame::FrameError};
+
+/// The words of `google.rpc.ErrorInfo.reason`, domain `edgeway`: what a client may do next.
+pub mod reason {
+    /// No backend has seen the call: it is safe to try again.
+    pub const NOT_EXECUTED: &str = "NOT_EXECUTED";
+    /// A backend may have run the call; only an idempotent one is safe to try again.
+    pub const OUTCOME_UNKNOWN: &str = "OUTCOME_UNKNOWN";
+    /// A backend ran the call and its answer could not be delivered.
+    pub const EXECUTED_REPLY_LOST: &str = "EXECUTED_REPLY_LOST";
+    /// The cluster has no schema yet.
+    pub const SCHEMA_NOT_LOADED: &str = "SCHEMA_NOT_LOADED";
+    /// The path names no method or route of the schema.
+    pub const ROUTE_NOT_FOUND: &str = "ROUTE_NOT_FOUND";
+    /// The request does not fit its method or protocol.
+    pub const BAD_REQUEST: &str = "BAD_REQUEST";
+    /// A message is larger than its limit.
+    pub const MESSAGE_TOO_LARGE: &str = "MESSAGE_TOO_LARGE";
+    /// The gateway is shutting down.
+    pub const SHUTTING_DOWN: &str = "SHUTTING_DOWN";
+}
+
+/// Why a call ended without a backend's own status.
+///
+/// One word wide, so that `Result`s of the hot path stay small. Public text never holds an address: the cluster's name
+/// and the cause are for the client, addresses are for the log.
+pub struct CallError(Box<Inner>);
+
+struct Inner {
+    status: Status,
+    origin: Origin,
+}
+
+/// Whose doing it was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// The client broke its protocol, went away, or asked for what does not exist.
+    Client,
+    /// Edgeway refused or gave up.
+    Gateway,
+    /// A backend failed.
+    Backend,
+}
+
+impl CallError {
+    /// A call that Edgeway refuses, with a reason out of [`reason`].
+    pub fn refused(code: Code, reason: &'static str, message: impl Into<String>) -> Self {
+        Self::new(Origin::Client, code, message.into(), Some((reason, None)))
+    }
+
+    /// No backend has seen the call (14, `NOT_EXECUTED`).
+    pub fn not_executed(cluster: &str, why: impl fmt::Display) -> Self {
+        let message = format!("{cluster}: {why}");
+        Self::new(Origin::Backend, Code::Unavailable, message, Some((reason::NOT_EXECUTED, Some(cluster))))
+    }
+
+    /// The cluster has no schema yet (14, `SCHEMA_NOT_LOADED`).
+    pub fn schema_not_loaded(cluster: &str, why: impl fmt::Display) -> Self {
+        let message = format!("{cluster}: no schema yet: {why}");
+        Self::new(
+            Origin::Backend,
+            Code::Unavailable,
+            message,
+            Some((reason::SCHEMA_NOT_LOADED, Some(cluster))),
+        )
+    }
+
+    /// The call was sent and then its connection was lost (14, `OUTCOME_UNKNOWN`).
+    pub fn outcome_unknown(cluster: &str, why: impl fmt::Display) -> Self {
+        let message = format!("{cluster}: connection lost after the call was sent: {why}");
+        Self::new(Origin::Backend, Code::Unavailable, message, Some((reason::OUTCOME_UNKNOWN, Some(cluster))))
+    }
+
+    /// A backend answered in a way that is not gRPC, or reset the stream.
+    pub fn backend(code: Code, cluster: &str, what: impl fmt::Display) -> Self {
+        Self::new(Origin::Backend, code, format!("{cluster}: {what}"), None)
+    }
+
+    /// A backend answered HTTP instead of gRPC.
+    pub fn not_grpc(cluster: &str, status: StatusCode, content_type: &str) -> Self {
+        let code = if status == StatusCode::OK { Code::Unknown } else { grpc::code::from_http(status) };
+        let content_type = if content_type.is_empty() { "no content-type" } else { content_type };
+        Self::backend(
+            code,
+            cluster,
+            format_args!(
+                "expected a gRPC answer, the backend sent HTTP {} with {content_type}",
+                status.as_u16()
+            ),
+        )
+    }
+
+    /// The deadline passed; `sent` says whether a backend may have run the call.
+    pub fn deadline_exceeded(sent: bool) -> Self {
+        let reason = if sent { reason::OUTCOME_UNKNOWN } else { reason::NOT_EXECUTED };
+        Self::new(Origin::Gateway, Code::DeadlineExceeded, "deadline exceeded".into(), Some((reason, None)))
+    }
+
+    /// A stream passed without a byte for too long, or lasted too long.
+    pub fn stream_ended(why: impl fmt::Display) -> Self {
+        Self::new(Origin::Gateway, Code::Unavailable, why.to_string(), Some((reason::OUTCOME_UNKNOWN, None)))
+    }
+
+    /// A stream that outlasted the grace of a shutdown.
+    pub fn shutting_down() -> Self {
+        let message = "the gateway is shutting down".into();
+        Self::new(Origin::Gateway, Code::Unavailable, message, Some((reason::SHUTTING_DOWN, None)))
+    }
+
+    /// The client went away; nobody reads this but records.
+    pub fn client_gone() -> Self {
+        Self::new(Origin::Client, Code::Cancelled, "the client went away".into(), None)
+    }
+
+    /// A request body that is not a sequence of frames within the limit.
+    pub fn request_frame(error: FrameError) -> Self {
+        match error {
+            FrameError::TooLarge { .. } => Self::refused(
+                Code::ResourceExhausted,
+                reason::MESSAGE_TOO_LARGE,
+                format!("request {error} (max_request_bytes)"),
+            ),
+            FrameError::Flags(_) | FrameError::Truncated { .. } => {
+                Self::refused(Code::Internal, reason::BAD_REQUEST, format!("request body: {error}"))
+            }
+        }
+    }
+
+    /// A response body that is not a sequence of frames within the limit.
+    pub fn response_frame(error: FrameError) -> Self {
+        let (code, message) = match error {
+            FrameError::TooLarge { .. } => {
+                (Code::ResourceExhausted, format!("response {error} (max_response_bytes)"))
+            }
+            FrameError::Flags(_) | FrameError::Truncated { .. } => {
+                (Code::Internal, format!("response body: {error}"))
+            }
+        };
+        Self::new(Origin::Backend, code, message, Some((reason::EXECUTED_REPLY_LOST, None)))
+    }
+
+    /// A reply that cannot be brought into the client's format.
+    pub fn reply_lost(why: impl fmt::Display) -> Self {
+        let message = format!("the reply cannot be delivered: {why}");
+        Self::new(Origin::Backend, Code::Internal, message, Some((reason::EXECUTED_REPLY_LOST, None)))
+    }
+
+    /// A status that was built with all its details, for what the client did wrong.
+    pub fn client(status: Status) -> Self {
+        Self(Box::new(Inner { status, origin: Origin::Client }))
+    }
+
+    fn new(origin: Origin, code: Code, message: String, info: Option<(&'static str, Option<&str>)>) -> Self {
+        let status = match info {
+            None => Status::new(code, message),
+            Some((reason, cluster)) => {
+                let metadata: HashMap<_, _> =
+                    cluster.map(|cluster| ("cluster".to_owned(), cluster.to_owned())).into_iter().collect();
+                Status::with_error_details(
+                    code,
+                    message,
+                    ErrorDetails::with_error_info(reason, DOMAIN, metadata),
+                )
+            }
+        };
+        Self(Box::new(Inner { status, origin }))
+    }
+
+    /// The status that the client is to see.
+    pub fn status(&self) -> &Status {
+        &self.0.status
+    }
+
+    /// Whose doing it was.
+    pub fn origin(&self) -> Origin {
+        self.0.origin
+    }
+}
+
+impl fmt::Debug for CallError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "CallError({:?}, {:?}: {})", self.0.origin, self.0.status.code(), self.0.status.message())
+    }
+}
+
+impl fmt::Display for CallError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0.status.message())
+    }
+}
+
+impl std::error::Error for CallError {}
+
+/// The `domain` of every ErrorInfo that Edgeway makes.
+const DOMAIN: &str = "edgeway";

@@ -1,0 +1,205 @@
+//! Which HTTP headers cross the waist as gRPC metadata.
+//!
+//! Inwards everything passes but what the table names; outwards everything passes but what belongs to the connection.
+//!
+//! | inwards, dropped | because |
+//! |---|---|
+//! | hop-by-hop headers and those that `Connection` names | they speak of the client's connection (RFC 9110 section 7.6.1) |
+//! | `host`, `content-length`, `content-type`, `expect` | the call gets its own; the length changes on the way |
+//! | `te`, `grpc-*` but the three of compression and time | set by Edgeway, or internal to gRPC |
+//! | `accept*`, `content-encoding` | negotiated at the door, meaningless behind it |
+//! | `origin`, `referer`, `sec-*`, `priority`, `dnt`, `x-grpc-web`, ... | browser noise |
+//! | `forwarded`, `x-forwarded-*`, `x-real-ip`, `x-envoy-*` | a client could claim to be anyone |
+//!
+//! `-bin` values pass as the base64 they are: on the wire of HTTP/2 they are base64 as well.
+
+use http::{HeaderMap, HeaderName, header};
+
+/// The prefix under which a REST client may name metadata that HTTP gives another meaning (grpc-gateway's convention).
+pub const PREFIX: &str = "grpc-metadata-";
+
+/// Turns a client's headers into the metadata of a call, in place.
+///
+/// `grpc-timeout`, `grpc-encoding` and `grpc-accept-encoding` stay: their doors read them, and those that must not
+/// forward them remove them. `x-user-agent`, a browser client's stand-in, takes the place of `user-agent`.
+pub fn from_client(headers: &mut HeaderMap) {
+    let mut named_by_connection: Vec<HeaderName> = Vec::new();
+    for value in headers.get_all(header::CONNECTION) {
+        let names = value.as_bytes().split(|byte| *byte == b',').map(<[u8]>::trim_ascii);
+        named_by_connection.extend(names.filter_map(|name| HeaderName::from_bytes(name).ok()));
+    }
+    for name in named_by_connection {
+        headers.remove(name);
+    }
+    let dropped: Vec<HeaderName> =
+        headers.keys().filter(|name| !crosses_inwards(name.as_str())).cloned().collect();
+    for name in dropped {
+        headers.remove(name);
+    }
+    if let Some(agent) = headers.remove("x-user-agent") {
+        headers.insert(header::USER_AGENT, agent);
+    }
+}
+
+/// Renames `grpc-metadata-x` to `x`, for REST; names that could not cross otherwise still cannot.
+pub fn unprefix(headers: &mut HeaderMap) {
+    let prefixed: Vec<HeaderName> =
+        headers.keys().filter(|name| name.as_str().starts_with(PREFIX)).cloned().collect();
+    for name in prefixed {
+        let plain = name.as_str().strip_prefix(PREFIX).and_then(|rest| rest.parse::<HeaderName>().ok());
+        let values: Vec<_> = headers.get_all(&name).iter().cloned().collect();
+        headers.remove(&name);
+        if let Some(plain) = plain.filter(|plain| crosses_inwards(plain.as_str())) {
+            for value in values {
+                headers.append(&plain, value);
+            }
+        }
+    }
+}
+
+/// Removes from a backend's headers or trailers what belongs to its connection or to HTTP framing, in place.
+pub fn from_backend(headers: &mut HeaderMap) {
+    let dropped: Vec<HeaderName> =
+        headers.keys().filter(|name| !crosses_outwards(name.as_str())).cloned().collect();
+    for name in dropped {
+        headers.remove(name);
+    }
+}
+
+fn crosses_inwards(name: &str) -> bool {
+    if let Some(rest) = name.strip_prefix("grpc-") {
+        return matches!(rest, "timeout" | "encoding" | "accept-encoding");
+    }
+    let prefixes = ["accept", "sec-", "x-forwarded-", "x-envoy-", "access-control-", "proxy-"];
+    !is_hop_by_hop(name)
+        && !prefixes.iter().any(|prefix| name.starts_with(prefix))
+        && !matches!(
+            name,
+            "host"
+                | "content-length"
+                | "content-type"
+                | "content-encoding"
+                | "expect"
+                | "origin"
+                | "referer"
+                | "priority"
+                | "dnt"
+                | "save-data"
+                | "pragma"
+                | "upgrade-insecure-requests"
+                | "x-grpc-web"
+                | "x-requested-with"
+                | "forwarded"
+                | "x-real-ip"
+                | "via"
+        )
+}
+
+/// A backend's `access-control-*` or `set-cookie` would speak in the gateway's name to a browser.
+fn crosses_outwards(name: &str) -> bool {
+    !is_hop_by_hop(name)
+        && !name.starts_with("access-control-")
+        && !matches!(
+            name,
+            "content-length"
+                | "content-type"
+                | "set-cookie"
+                | "endpoint-load-metrics-bin"
+                | "date"
+                | "server"
+        )
+}
+
+fn is_hop_by_hop(name: &str) -> bool {
+    matches!(
+        name,
+        "connection"
+            | "keep-alive"
+            | "te"
+            | "trailer"
+            | "transfer-encoding"
+            | "upgrade"
+            | "http2-settings"
+            | "proxy-connection"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(headers: &HeaderMap) -> Vec<&str> {
+        let mut names: Vec<_> = headers.keys().map(HeaderName::as_str).collect();
+        names.sort_unstable();
+        names
+    }
+
+    fn map(names: &[&'static str]) -> HeaderMap {
+        names.iter().map(|name| (HeaderName::from_static(name), "v".parse().unwrap())).collect()
+    }
+
+    #[test]
+    fn what_a_client_may_say_crosses() {
+        let kept = [
+            "authorization",
+            "cookie",
+            "grpc-timeout",
+            "traceparent",
+            "x-request-id",
+            "x-tenant",
+            "x-trace-bin",
+        ];
+        let mut headers = map(&kept);
+        headers.extend(map(&[
+            "host",
+            "te",
+            "content-length",
+            "accept",
+            "accept-encoding",
+            "origin",
+            "sec-fetch-mode",
+            "x-forwarded-for",
+            "grpc-status",
+            "grpc-previous-rpc-attempts",
+            "x-grpc-web",
+            "keep-alive",
+            "priority",
+            "via",
+        ]));
+        from_client(&mut headers);
+        assert_eq!(names(&headers), kept);
+    }
+
+    #[test]
+    fn headers_named_by_connection_stay_behind() {
+        let mut headers = map(&["x-secret", "x-open"]);
+        headers.insert("connection", "close, X-Secret".parse().unwrap());
+        from_client(&mut headers);
+        assert_eq!(names(&headers), ["x-open"]);
+    }
+
+    #[test]
+    fn a_prefix_names_metadata_but_opens_no_back_door() {
+        let mut headers =
+            map(&["grpc-metadata-x-tenant", "grpc-metadata-grpc-status", "grpc-metadata-te", "x-a"]);
+        unprefix(&mut headers);
+        assert_eq!(names(&headers), ["x-a", "x-tenant"]);
+    }
+
+    #[test]
+    fn a_browsers_user_agent_is_the_clients() {
+        let mut headers = map(&["user-agent"]);
+        headers.insert("x-user-agent", "grpc-web-javascript/0.1".parse().unwrap());
+        from_client(&mut headers);
+        assert_eq!(headers.get("user-agent").unwrap(), "grpc-web-javascript/0.1");
+        assert_eq!(names(&headers), ["user-agent"]);
+    }
+
+    #[test]
+    fn a_backend_cannot_speak_http_to_the_client() {
+        let mut headers =
+            map(&["content-length", "trailer", "access-control-allow-origin", "set-cookie", "x-order"]);
+        from_backend(&mut headers);
+        assert_eq!(names(&headers), ["x-order"]);
+    }
+}
