@@ -1,1 +1,35 @@
 //! The demo backend and the generated code of its protos.
+//!
+//! A gRPC server of tonic's, as any team would write one: it shares nothing with the gateway, so what passes
+//! between the two has to be right on the wire. The demo, the tests and the benchmarks run it.
+
+/// The generated code of `proto/ecommerce/v1` and of what it imports, module by package.
+pub mod proto {
+    /// Package `ecommerce`.
+    pub mod ecommerce {
+        /// Package `ecommerce.v1`: messages, clients and servers.
+        #[allow(
+            missing_docs,
+            unused_qualifications,
+            clippy::missing_docs_in_private_items,
+            clippy::use_self,
+            reason = "generated code"
+        )]
+        pub mod v1 {
+            tonic::include_proto!("ecommerce.v1");
+        }
+    }
+
+    /// Package `google`.
+    pub mod google {
+        /// Package `google.rpc`: `Status` and `Code`.
+        #[allow(missing_docs, unused_qualifications, clippy::use_self, reason = "generated code")]
+        pub mod rpc {
+            tonic::include_proto!("google.rpc");
+        }
+    }
+}
+
+/// The encoded `google.protobuf.FileDescriptorSet` of `ecommerce.v1` with all it imports, comments and
+/// `google.api.http` options kept. It is also a protoset for tools that want a file.
+pub const FILE_DESCRIPTOR_SET: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/ecommerce.binpb"));
