@@ -3,6 +3,25 @@
 //! A gRPC server of tonic's, as any team would write one: it shares nothing with the gateway, so what passes
 //! between the two has to be right on the wire. The demo, the tests and the benchmarks run it.
 
+mod backend;
+mod diagnostics;
+mod drain;
+mod failure;
+mod metadata;
+mod meter;
+mod order_request;
+mod orders;
+mod pace;
+mod seed;
+mod stats;
+mod store;
+mod violations;
+
+#[cfg(test)]
+mod tests;
+
+pub use backend::{BackendError, BackendOptions, serve};
+
 /// The generated code of `proto/ecommerce/v1` and of what it imports, module by package.
 pub mod proto {
     /// Package `ecommerce`.
