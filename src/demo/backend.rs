@@ -53,6 +53,20 @@ pub enum BackendError {
 /// second later are cut. So this returns within four seconds of `shutdown`, mostly at once. Dropping the future
 /// cuts everything at once, as the death of a process would.
 ///
+/// ```no_run
+/// # async fn run() -> Result<(), Box<dyn std::error::Error>> {
+/// use edgeway::demo::{BackendOptions, serve};
+///
+/// let listener = tokio::net::TcpListener::bind("127.0.0.1:50051").await?;
+/// let options = BackendOptions { name: "one".to_owned(), reflection: true };
+/// serve(listener, options, async {
+///     let _ = tokio::signal::ctrl_c().await;
+/// })
+/// .await?;
+/// # Ok(())
+/// # }
+/// ```
+///
 /// # Errors
 ///
 /// When the listener has no address or the server fails; not for what a single connection does.
