@@ -118,7 +118,7 @@ impl<'p> RawPath<'p> {
     pub(super) fn slice(&self, start: usize, end: usize) -> &'p str {
         let mut covered = self.bounds.iter().skip(start).take(end.saturating_sub(start));
         let Some(&(from, to)) = covered.next() else { return "" };
-        let to = covered.last().map_or(to, |&(_, to)| to);
+        let to = covered.next_back().map_or(to, |&(_, to)| to);
         self.text.get(from..to).unwrap_or_default()
     }
 }

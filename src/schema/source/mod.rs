@@ -1,0 +1,7 @@
+//! Where descriptor sets come from. The one part of the room that does I/O.
+
+mod protoset;
+mod reflection;
+
+pub use protoset::{ProtosetError, read};
+pub use reflection::{Fetched, Reflection, ReflectionError, TIMEOUT, Unresolved, Version};
