@@ -33,7 +33,7 @@ pub struct Template {
 /// One segment of a template, with variables dissolved into what they match.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Segment {
-    /// Matches this text, in the normal form of [`path::normalise`].
+    /// Matches this text, with the escapes of unreserved characters decoded.
     Literal(String),
     /// Matches exactly one segment that is not empty.
     Star,

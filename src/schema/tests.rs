@@ -250,6 +250,14 @@ fn with_edition(mut file: FileDescriptorProto, syntax: Option<&str>, edition: u6
     bytes
 }
 
+/// A length-delimited field.
+fn delimited(field: u8, content: &[u8]) -> Vec<u8> {
+    let mut bytes = vec![field << 3 | 2];
+    prost::encoding::encode_varint(u64::try_from(content.len()).unwrap(), &mut bytes);
+    bytes.extend(content);
+    bytes
+}
+
 #[test]
 fn editions_are_refused_by_name_and_never_panic() {
     let cases = [(Some("editions"), 1000, "2023"), (Some("editions"), 1001, "2024"), (None, 1000, "2023")];
@@ -257,10 +265,7 @@ fn editions_are_refused_by_name_and_never_panic() {
         let message = DescriptorProto { name: Some("New".to_owned()), ..Default::default() };
         let new = FileDescriptorProto { message_type: vec![message], ..plain("new.proto", &[]) };
         let bytes = with_edition(new, syntax, edition);
-        let mut set = orders().bytes.to_vec();
-        set.push(0x0a);
-        prost::encoding::encode_varint(u64::try_from(bytes.len()).unwrap(), &mut set);
-        set.extend(bytes);
+        let set = [orders().bytes.to_vec(), delimited(1, &bytes)].concat();
         assert_eq!(
             faults(&[DescriptorSet::new("mixed.binpb", set)]),
             [format!(
@@ -356,21 +361,18 @@ fn limits_hold() {
 
 #[test]
 fn deep_nesting_and_broken_descriptors_are_faults() {
-    let mut message = DescriptorProto { name: Some("M".to_owned()), ..Default::default() };
+    // Written from the inside out: encoding such a message would recurse as deep as reading it.
+    let mut message = b"\x0a\x01M".to_vec();
     for _ in 0..10_000 {
-        message =
-            DescriptorProto { name: Some("M".to_owned()), nested_type: vec![message], ..Default::default() };
+        message = [b"\x0a\x01M".to_vec(), delimited(3, &message)].concat();
     }
-    // Dropping and encoding 10,000 levels recurses too: not on the stack of a test thread.
-    let deep = std::thread::Builder::new()
-        .stack_size(256 << 20)
-        .spawn(move || {
-            raw("s", vec![FileDescriptorProto { message_type: vec![message], ..plain("deep.proto", &[]) }])
-        })
-        .unwrap()
-        .join()
-        .unwrap();
-    assert!(faults(&[deep])[0].contains("deep.proto"), "the nesting is refused");
+    let file = [plain("deep.proto", &[]).encode_to_vec(), delimited(4, &message)].concat();
+    let deep = DescriptorSet::new("s", delimited(1, &file));
+    let told = faults(&[deep]).join(
+        "
+",
+    );
+    assert!(told.starts_with("deep.proto of s: ") && told.contains("recursion limit"), "{told}");
 
     let field = |name: &str, number| FieldDescriptorProto {
         name: Some(name.to_owned()),
