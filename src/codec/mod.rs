@@ -1,1 +1,129 @@
-//! JSON to and from protobuf messages.
+//! JSON to and from protobuf messages, by descriptors that are known at run time only.
+//!
+//! What ProtoJSON leaves open is decided here towards strictness: what is unknown, doubled, out of
+//! range or too deep is refused with the path of the field, and nothing is ever rounded, clamped or
+//! dropped silently. The way in works within [`ReadOptions`], the way out within [`WriteOptions`],
+//! both within a bounded stack whatever a client or a backend sends.
+//!
+//! Callers see four pairs: JSON with a message tree, JSON with wire bytes, text with one field
+//! ([`FieldPath`]), and a failed call with its `google.rpc.Status` ([`status_to_json`]). Behind them
+//! stands the codec in `reference`, which builds a tree of `prost_reflect` messages.
+//!
+//! | file | idea |
+//! |---|---|
+//! | `scan` | JSON text as a cursor |
+//! | `number`, `scalar`, `wkt` | the text of one value, for JSON, paths and queries alike |
+//! | `path` | where in a message we are |
+//! | `reference` | descriptor-led reading and writing |
+//! | `field` | text bound to a field path |
+//! | `status` | the JSON of an error |
+
+use bytes::{Buf, BytesMut};
+use prost_reflect::{DynamicMessage, FieldDescriptor, MessageDescriptor};
+
+mod error;
+
+mod field;
+
+mod number;
+
+mod options;
+
+mod path;
+
+mod reference;
+
+mod scalar;
+
+mod scan;
+
+mod status;
+
+mod wkt;
+
+pub use error::{Position, ReadError, Reason, Unprintable, WriteError};
+pub use field::{FieldPath, PathError};
+pub use options::{ReadOptions, WriteOptions};
+pub use status::{StatusParts, status_to_json};
+
+/// Reads a message from the whole of `json`. An empty body is not JSON: a caller for whom it means
+/// the empty message says so itself.
+///
+/// # Errors
+/// Text that is not one JSON value, or one that does not fit the message or the options.
+pub fn json_to_message(
+    desc: &MessageDescriptor,
+    json: &[u8],
+    options: &ReadOptions,
+) -> Result<DynamicMessage, ReadError> {
+    reference::read_message(desc, json, options)
+}
+
+/// Reads one field of `message` from the whole of `json`: an object, array, string or whatever the
+/// field takes. This is `body: "field"` of `google.api.http`. Null leaves the field unset.
+///
+/// # Errors
+/// As [`json_to_message`], the field path beginning with the field.
+pub fn json_to_field(
+    message: &mut DynamicMessage,
+    field: &FieldDescriptor,
+    json: &[u8],
+    options: &ReadOptions,
+) -> Result<(), ReadError> {
+    reference::read_field(message, field, json, options)
+}
+
+/// Reads wire bytes of a message from the whole of `json`.
+///
+/// # Errors
+/// As [`json_to_message`].
+pub fn json_to_wire(
+    desc: &MessageDescriptor,
+    json: &[u8],
+    options: &ReadOptions,
+) -> Result<Vec<u8>, ReadError> {
+    Ok(message_to_wire(&json_to_message(desc, json, options)?))
+}
+
+/// The wire bytes of a message, the same bytes for the same message. To be preferred over
+/// `prost::Message::encode`, which loses `-0.0` and shuffles maps.
+pub fn message_to_wire(message: &DynamicMessage) -> Vec<u8> {
+    reference::encode(message)
+}
+
+/// Appends a message to `out` as JSON.
+///
+/// # Errors
+/// A value that JSON cannot say, or more of it than the options allow; `out` is then as before.
+pub fn message_to_json(
+    message: &DynamicMessage,
+    options: &WriteOptions,
+    out: &mut BytesMut,
+) -> Result<(), WriteError> {
+    let start = out.len();
+    let written = reference::Writer::new(out, options).message(message, path::At::root());
+    if written.is_err() {
+        out.truncate(start);
+    }
+    written
+}
+
+/// Appends the message in `wire` to `out` as JSON.
+///
+/// # Errors
+/// Bytes that are not the message, and all of [`message_to_json`]; `out` is then as before.
+pub fn wire_to_json(
+    desc: &MessageDescriptor,
+    wire: impl Buf,
+    options: &WriteOptions,
+    out: &mut BytesMut,
+) -> Result<(), WriteError> {
+    let message = DynamicMessage::decode(desc.clone(), wire).map_err(|source| {
+        let message = desc.full_name().to_owned();
+        WriteError::new(Unprintable::Decode { message, source }, &path::At::root())
+    })?;
+    message_to_json(&message, options, out)
+}
+
+#[cfg(test)]
+mod tests;

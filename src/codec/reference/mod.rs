@@ -1,0 +1,34 @@
+//! The reference codec: JSON to and from a tree of `prost_reflect` messages.
+//!
+//! prost-reflect gives descriptors, the tree and the wire decoder. Its own JSON is not used: it
+//! rounds and clamps numbers, takes the last of two equal keys, knows no field path, prints maps in
+//! a random order and follows `Any` without a bound until the stack ends.
+
+mod encode;
+
+mod read;
+
+mod read_known;
+
+mod slot;
+
+mod write;
+
+mod write_known;
+
+pub(crate) use encode::encode;
+pub(crate) use read::{read_field, read_message};
+pub(crate) use read_known::from_text;
+pub(crate) use slot::Slot;
+pub(crate) use write::{Any, Writer};
+
+/// A float that equals its default and is not: fields without presence are set by it, and
+/// prost-reflect would drop it.
+fn is_negative_zero(value: &prost_reflect::Value) -> bool {
+    use prost_reflect::Value;
+    match *value {
+        Value::F32(value) => value == 0.0 && value.is_sign_negative(),
+        Value::F64(value) => value == 0.0 && value.is_sign_negative(),
+        _ => false,
+    }
+}
