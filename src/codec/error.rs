@@ -186,8 +186,7 @@ impl Position {
 }
 
 /// A message that cannot be printed as JSON: INTERNAL, the client did nothing wrong.
-#[derive(Debug, thiserror::Error)]
-#[error("{}{reason}", InFront(.field))]
+#[derive(Debug)]
 pub struct WriteError {
     reason: Unprintable,
     field: String,
@@ -249,12 +248,19 @@ impl WriteError {
     }
 }
 
-/// A field path as the start of a sentence.
-struct InFront<'a>(&'a str);
-
-impl fmt::Display for InFront<'_> {
+impl fmt::Display for WriteError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.0.is_empty() { Ok(()) } else { write!(f, "{}: ", self.0) }
+        if !self.field.is_empty() {
+            write!(f, "{}: ", self.field)?;
+        }
+        self.reason.fmt(f)
+    }
+}
+
+/// The reason is part of the sentence already, so the chain goes on behind it.
+impl std::error::Error for WriteError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.reason.source()
     }
 }
 

@@ -1,5 +1,7 @@
 //! Text bound to a field: what a path capture or a query parameter names.
 
+use std::borrow::Cow;
+
 use prost_reflect::{DynamicMessage, FieldDescriptor, Kind, MessageDescriptor, Value};
 
 use crate::codec::{
@@ -134,13 +136,10 @@ impl FieldPath {
     /// has elements, a field without presence when it differs from its default.
     pub fn value(&self, message: &DynamicMessage) -> Option<Value> {
         let (leaf, parents) = self.steps.split_last()?;
-        let mut at = message.clone();
+        let mut at = message;
         for parent in parents {
-            if !at.has_field(parent) {
-                return None;
-            }
-            match at.get_field(parent).into_owned() {
-                Value::Message(child) => at = child,
+            match at.get_field(parent) {
+                Cow::Borrowed(Value::Message(child)) => at = child,
                 _ => return None,
             }
         }

@@ -120,7 +120,7 @@ mod tests {
 
     use super::*;
 
-    fn check<T: TryFrom<i128> + PartialEq + std::fmt::Debug>(text: &str, wanted: Result<T, Misfit>) {
+    fn check<T: TryFrom<i128> + PartialEq + Copy + std::fmt::Debug>(text: &str, wanted: Result<T, Misfit>) {
         assert_eq!(integer::<T>(text), wanted, "{text}");
     }
 

@@ -101,13 +101,12 @@ impl<'a> Reader<'a> {
             if !seen.insert(slot.number()) && self.options.reject_duplicate_keys {
                 return Err(self.refuse_at(mark, Reason::Duplicate, &here));
             }
-            if self.shape(&here)? != Shape::Null || slot.takes_null() {
-                if let Some(oneof) = slot.oneof() {
-                    let other = oneofs.insert(oneof.name().to_owned(), slot.clone());
-                    if let Some(other) = other.filter(|other| other.number() != slot.number()) {
-                        let (oneof, other) = (oneof.name().to_owned(), other.name(false).to_owned());
-                        return Err(self.refuse_at(mark, Reason::Oneof { oneof, other }, &here));
-                    }
+            let given = self.shape(&here)? != Shape::Null || slot.takes_null();
+            if given && let Some(oneof) = slot.oneof() {
+                let other = oneofs.insert(oneof.name().to_owned(), slot.clone());
+                if let Some(other) = other.filter(|other| other.number() != slot.number()) {
+                    let (oneof, other) = (oneof.name().to_owned(), other.name(false).to_owned());
+                    return Err(self.refuse_at(mark, Reason::Oneof { oneof, other }, &here));
                 }
             }
             self.slot(&mut message, &slot, here)?;

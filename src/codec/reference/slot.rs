@@ -18,11 +18,12 @@ pub(crate) enum Slot {
 impl Slot {
     /// By JSON name, by proto name, or by `[full.name]` for an extension.
     pub(crate) fn named(message: &MessageDescriptor, key: &str) -> Option<Self> {
-        if key.starts_with('[') {
-            return message.get_extension_by_json_name(key).map(Self::Extension);
-        }
         let field = message.get_field_by_json_name(key).or_else(|| message.get_field_by_name(key));
-        field.map(Self::Field)
+        match field {
+            Some(field) => Some(Self::Field(field)),
+            None if key.starts_with('[') => message.get_extension_by_json_name(key).map(Self::Extension),
+            None => None,
+        }
     }
 
     /// Everything that is set, in the order of field numbers, extensions last; with `defaults` also

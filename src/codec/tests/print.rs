@@ -59,7 +59,7 @@ fn bytes_that_are_no_message_are_an_error_without_json() {
     for hex in ["72 05 61", "72 01 ff", "1b"] {
         let error = print_wire("Kinds", hex).expect_err(hex);
         assert_eq!(error.to_string(), "message codec.test.Kinds does not decode");
-        let source = std::error::Error::source(error.reason()).expect("prost says why");
+        let source = std::error::Error::source(&error).expect("prost says why");
         assert!(!error.to_string().contains(&source.to_string()));
     }
 }

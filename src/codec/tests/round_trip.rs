@@ -62,7 +62,7 @@ fn message(desc: MessageDescriptor, depth: usize) -> BoxedStrategy<DynamicMessag
             return with(desc, 1, paths.prop_map(Value::List));
         }
         Some(WellKnown::Any) => return an_any(desc, depth),
-        Some(WellKnown::Value) => return a_value(desc, depth),
+        Some(WellKnown::Value) => return a_value(&desc, depth),
         _ => {}
     }
     let fields: Vec<FieldDescriptor> = desc.fields().collect();
@@ -183,7 +183,7 @@ fn an_any(desc: MessageDescriptor, depth: usize) -> BoxedStrategy<DynamicMessage
 }
 
 /// One kind is set, and no number that JSON has not.
-fn a_value(desc: MessageDescriptor, depth: usize) -> BoxedStrategy<DynamicMessage> {
+fn a_value(desc: &MessageDescriptor, depth: usize) -> BoxedStrategy<DynamicMessage> {
     let number = any::<f64>().prop_filter("JSON has finite numbers", |number| number.is_finite());
     let scalars = prop_oneof![
         with(desc.clone(), 1, Just(Value::EnumNumber(0))),
