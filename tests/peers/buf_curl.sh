@@ -50,8 +50,8 @@ error_with_details() {
   fi
   json '(m[0]["code"], m[0]["details"][0]["type"])' <<<"$error" \
     | equals "('invalid_argument', 'google.rpc.BadRequest')"
-  json '{"user_id", "items"} <= {v["field"] for v in m[0]["details"][0]["debug"]["fieldViolations"]}' <<<"$error" \
-    | equals True
+  json '[name in base64.b64decode(m[0]["details"][0]["value"] + "==") for name in (b"user_id", b"items")]' \
+    <<<"$error" | equals "[True, True]"
 }
 case_web_error_with_details() { error_with_details "${web[@]}"; }
 case_native_error_with_details() { error_with_details "${native[@]}"; }

@@ -20,7 +20,8 @@ run_cases() {
     if output=$(CASE=$name timeout --kill-after=2 20 bash -euo pipefail "$0" "$address" 2>&1); then
       echo "ok ${name#case_}"
     else
-      echo "FAIL ${name#case_}: ${output:-timed out}"
+      output=${output:-no end within 20 s}
+      echo "FAIL ${name#case_}: ${output//$'\n'/ }"
       failed=1
     fi
   done
@@ -38,7 +39,7 @@ equals() {
 # the JSON values that were there.
 json() {
   python3 -c '
-import json, sys
+import base64, json, sys
 text, m, decoder = sys.stdin.read().strip(), [], json.JSONDecoder()
 while text:
     value, end = decoder.raw_decode(text)

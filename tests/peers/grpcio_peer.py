@@ -62,13 +62,14 @@ class Peer:
 
     def case_bidi_stream_in_turns(self):
         """The next request is sent only when the answer to the one before is there."""
-        turns = Turns()
-        answers = self.diagnostics.Chat(turns, timeout=TIMEOUT)
+        turns = queue.Queue()
+        requests = iter(lambda: turns.get(timeout=TIMEOUT), None)
+        answers = self.diagnostics.Chat(requests, timeout=TIMEOUT)
         for index in range(5):
-            turns.send(diagnostics.ChatRequest(text=f"turn {index}"))
+            turns.put(diagnostics.ChatRequest(text=f"turn {index}"))
             answer = next(answers)
             equal((answer.index, answer.text), (index, f"turn {index}"))
-        turns.end()
+        turns.put(None)
         equal(list(answers), [])
         equal(answers.code(), grpc.StatusCode.OK)
 
@@ -153,22 +154,6 @@ class Peer:
     def cancelled_streams(self):
         stats = self.diagnostics.Stats(diagnostics.StatsRequest(), timeout=TIMEOUT)
         return stats.methods[STREAM].cancelled if STREAM in stats.methods else 0
-
-
-class Turns:
-    """A request iterator that is fed one message at a time."""
-
-    def __init__(self):
-        self.queue = queue.Queue()
-
-    def send(self, message):
-        self.queue.put(message)
-
-    def end(self):
-        self.queue.put(None)
-
-    def __iter__(self):
-        return iter(lambda: self.queue.get(timeout=TIMEOUT), None)
 
 
 def stream_request(count, size=0, interval=0.0):

@@ -5,7 +5,7 @@ source "$(dirname "${BASH_SOURCE[0]}")/cases.sh"
 
 # call METHOD DATA [FLAG...]
 call() {
-  "$peers/bin/grpcurl" -plaintext -max-time 15 -protoset "$schema" "${@:3}" -d "$2" "$address" "$1"
+  "$peers/bin/grpcurl" -plaintext -connect-timeout 3 -max-time 15 -protoset "$schema" "${@:3}" -d "$2" "$address" "$1"
 }
 
 case_unary() {
