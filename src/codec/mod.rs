@@ -108,6 +108,27 @@ pub fn message_to_json(
     written
 }
 
+/// Appends one field of a message to `out` as JSON: what `response_body` of `google.api.http` names. A field
+/// that is not set prints as its default.
+///
+/// # Errors
+/// As [`message_to_json`].
+pub fn field_to_json(
+    message: &DynamicMessage,
+    field: &FieldDescriptor,
+    options: &WriteOptions,
+    out: &mut BytesMut,
+) -> Result<(), WriteError> {
+    let start = out.len();
+    let at = path::At::root();
+    let at = at.field(field.json_name());
+    let written = reference::Writer::new(out, options).value(&field.kind(), &message.get_field(field), at);
+    if written.is_err() {
+        out.truncate(start);
+    }
+    written
+}
+
 /// Appends the message in `wire` to `out` as JSON.
 ///
 /// # Errors

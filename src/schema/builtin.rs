@@ -6,8 +6,15 @@
 use std::sync::LazyLock;
 
 use bytes::Bytes;
+use prost_reflect::DescriptorPool;
 
 use super::set::{self, File};
+
+/// The built-in types alone: they resolve the details of errors that concern no method.
+pub fn pool() -> DescriptorPool {
+    let bytes = include_bytes!(concat!(env!("OUT_DIR"), "/google.binpb"));
+    DescriptorPool::decode(bytes.as_slice()).expect("the build script wrote a complete descriptor set")
+}
 
 /// The files, each after what it imports.
 pub(super) fn files() -> &'static [File] {

@@ -11,7 +11,6 @@ use prost_reflect::DescriptorPool;
 
 mod build;
 mod builtin;
-mod expose;
 mod problem;
 mod rules;
 mod service;
@@ -21,7 +20,7 @@ pub mod source;
 #[cfg(test)]
 mod tests;
 
-pub use expose::{Expose, ExposeError};
+pub use builtin::pool as builtin;
 pub use problem::{BuildError, Fault, Problem};
 pub use rules::{Body, HttpRule, RuleFault, Verb};
 pub use service::{Idempotency, Method, Service};
@@ -42,33 +41,21 @@ impl Schema {
     /// Builds the schema of `sets`, merged in the order given: the first definition of a file wins.
     ///
     /// Missing files of google/api, google/rpc and google/protobuf are filled in; of the well-known
-    /// types the built-in definition always counts. Only services that `expose` matches are offered;
-    /// the types of all of them are there.
+    /// types the built-in definition always counts. Only services that `offered` accepts by
+    /// their full name are offered; the types of all of them are there.
     ///
     /// # Errors
     /// A [`BuildError`] with every fault that could be found.
-    pub fn build(sets: &[DescriptorSet], expose: &Expose) -> Result<Self, BuildError> {
+    pub fn build(sets: &[DescriptorSet], offered: impl Fn(&str) -> bool) -> Result<Self, BuildError> {
         let built = build::build(sets)?;
         let http = rules::extension(&built.pool);
         let mut problems = Vec::new();
         let mut services = Vec::new();
-        let mut names = Vec::new();
         for descriptor in built.pool.services() {
-            if expose.matches(descriptor.full_name()) {
+            if offered(descriptor.full_name()) {
                 services.push(service::read(descriptor.clone(), http.as_ref(), &mut problems));
             }
-            names.push(descriptor.full_name().to_owned());
         }
-        names.sort_unstable();
-        let listed: Vec<&str> = names.iter().map(String::as_str).collect();
-        let unmatched = |pattern: &str| Problem::UnmatchedPattern {
-            pattern: pattern.to_owned(),
-            services: match listed.as_slice() {
-                [] => "none".to_owned(),
-                some => some.iter().take(LISTED).copied().collect::<Vec<_>>().join(", "),
-            },
-        };
-        problems.extend(expose.unmatched(&listed).map(unmatched));
         if services.is_empty() {
             problems.push(Problem::NoService);
         }
@@ -119,6 +106,3 @@ impl Schema {
         &self.problems
     }
 }
-
-/// How many services a message lists.
-const LISTED: usize = 10;

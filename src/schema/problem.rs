@@ -108,14 +108,6 @@ pub enum Problem {
         /// What is wrong, and what became of the rule.
         fault: RuleFault,
     },
-    /// An `expose` pattern that matches no service.
-    #[error("expose pattern `{pattern}` matches no service, the schema has {services}")]
-    UnmatchedPattern {
-        /// The pattern.
-        pattern: String,
-        /// The services there are.
-        services: String,
-    },
     /// No service is left to offer.
     #[error("the schema exposes no service")]
     NoService,

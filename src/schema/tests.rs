@@ -11,7 +11,7 @@ use prost_types::{
 };
 use protox::file::{ChainFileResolver, DescriptorSetFileResolver, File, FileResolver, GoogleFileResolver};
 
-use super::{Body, BuildError, DescriptorSet, Expose, Idempotency, Schema};
+use super::{Body, BuildError, DescriptorSet, Idempotency, Schema};
 use crate::call::Kind;
 
 struct Memory(HashMap<String, String>);
@@ -53,7 +53,7 @@ fn raw(origin: &str, file: Vec<FileDescriptorProto>) -> DescriptorSet {
 }
 
 fn build(sets: &[DescriptorSet]) -> Result<Schema, BuildError> {
-    Schema::build(sets, &Expose::default())
+    Schema::build(sets, |_| true)
 }
 
 fn faults(sets: &[DescriptorSet]) -> Vec<String> {
@@ -465,25 +465,15 @@ fn an_extension_that_is_no_http_rule_is_reported() {
 }
 
 #[test]
-fn only_exposed_services_are_offered() {
+fn only_accepted_services_are_offered() {
     let text = "syntax = \"proto3\"; package grpc.health.v1; message M {} \
                 service Health { rpc Check(M) returns (M); }";
-    let set = || [orders(), compile("h", &[("health.proto", text)], true)];
-    let schema = Schema::build(&set(), &Expose::default()).unwrap();
+    let set = [orders(), compile("h", &[("health.proto", text)], true)];
+    let schema = Schema::build(&set, |service| !service.starts_with("grpc.")).unwrap();
     assert!(schema.method("/grpc.health.v1.Health/Check").is_none());
     assert!(schema.pool().get_service_by_name("grpc.health.v1.Health").is_some());
 
-    let expose = Expose::new(["grpc.health.*", "shop.v2.*"]).unwrap();
-    let schema = Schema::build(&set(), &expose).unwrap();
-    assert!(schema.method("/grpc.health.v1.Health/Check").is_some());
-    assert!(schema.method("/shop.v1.Orders/Get").is_none());
-    assert_eq!(
-        problems(&schema),
-        [
-            "expose pattern `shop.v2.*` matches no service, the schema has grpc.health.v1.Health, shop.v1.Orders"
-        ]
-    );
-    let nothing = Schema::build(&[], &Expose::default()).unwrap();
+    let nothing = Schema::build(&[], |_| true).unwrap();
     assert_eq!(problems(&nothing), ["the schema exposes no service"]);
 }
 

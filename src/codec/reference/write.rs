@@ -70,7 +70,7 @@ impl<'o> Writer<'o> {
     }
 
     /// A value of a field; a list or map of them by the value itself.
-    pub(super) fn value(&mut self, kind: &Kind, value: &Value, at: At<'_>) -> Result<(), WriteError> {
+    pub(crate) fn value(&mut self, kind: &Kind, value: &Value, at: At<'_>) -> Result<(), WriteError> {
         match value {
             Value::Message(message) => self.message(message, at.message()),
             Value::List(list) => self.list(kind, list, at),

@@ -22,7 +22,6 @@ use tonic::{Code, Status};
 use tonic_reflection::pb::v1::server_reflection_request::MessageRequest;
 use tower::Service;
 
-use crate::schema::Expose;
 use crate::schema::build::{MAX_BYTES, MAX_FILES};
 use crate::schema::set::{self, DescriptorSet};
 
@@ -143,14 +142,18 @@ impl Reflection {
         self.version
     }
 
-    /// Asks for the services that `expose` matches and every file they need.
+    /// Asks for the services that `wanted` accepts by their full name, and every file they need.
     ///
     /// `service` is one gRPC server; requests carry a path alone, so it sets scheme and authority.
     ///
     /// # Errors
     /// A [`ReflectionError`] if nothing usable came. Services that the server lists and cannot describe
     /// are no error while others can be: they are in [`Fetched::unresolved`].
-    pub async fn fetch<S, B>(&mut self, mut service: S, expose: &Expose) -> Result<Fetched, ReflectionError>
+    pub async fn fetch<S, B>(
+        &mut self,
+        mut service: S,
+        wanted: impl Fn(&str) -> bool + Sync,
+    ) -> Result<Fetched, ReflectionError>
     where
         S: Service<http::Request<tonic::body::Body>, Response = http::Response<B>>,
         S::Error: Into<tonic::codegen::StdError>,
@@ -158,7 +161,7 @@ impl Reflection {
         B::Error: Into<tonic::codegen::StdError>,
     {
         let (origin, limit) = (self.origin.clone(), self.timeout);
-        let asked = AssertUnwindSafe(self.ask_either(&mut service, expose)).catch_unwind();
+        let asked = AssertUnwindSafe(self.ask_either(&mut service, &wanted)).catch_unwind();
         match tokio::time::timeout(limit, asked).await {
             Ok(Ok(result)) => result,
             Ok(Err(_)) => Err(ReflectionError::Panicked { origin }),
@@ -166,7 +169,11 @@ impl Reflection {
         }
     }
 
-    async fn ask_either<S, B>(&mut self, service: &mut S, expose: &Expose) -> Result<Fetched, ReflectionError>
+    async fn ask_either<S, B>(
+        &mut self,
+        service: &mut S,
+        wanted: &(dyn Fn(&str) -> bool + Sync),
+    ) -> Result<Fetched, ReflectionError>
     where
         S: Service<http::Request<tonic::body::Body>, Response = http::Response<B>>,
         S::Error: Into<tonic::codegen::StdError>,
@@ -179,7 +186,7 @@ impl Reflection {
                 Ok(services) => {
                     self.version = version;
                     let services: BTreeSet<String> =
-                        services.into_iter().filter(|service| expose.matches(service)).collect();
+                        services.into_iter().filter(|service| wanted(service)).collect();
                     if services.len() > MAX_FILES {
                         return Err(self.too_large("services", MAX_FILES));
                     }

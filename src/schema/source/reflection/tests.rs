@@ -23,9 +23,9 @@ use tonic_reflection::pb::v1::{
 use tonic_reflection::server::Builder;
 
 use super::{Fetched, Reflection, ReflectionError, Version};
+use crate::schema::Schema;
 use crate::schema::set::{self, DescriptorSet};
 use crate::schema::tests::compile;
-use crate::schema::{Expose, Schema};
 
 /// Serves `routes` until the test's runtime ends, and connects to it.
 async fn serve(routes: Routes) -> Channel {
@@ -63,7 +63,7 @@ fn unresolved(fetched: &Fetched) -> Vec<String> {
 }
 
 async fn fetch(channel: Channel) -> Result<Fetched, ReflectionError> {
-    Reflection::new("test").fetch(channel, &Expose::default()).await
+    Reflection::new("test").fetch(channel, |service| !service.starts_with("grpc.")).await
 }
 
 #[tokio::test]
@@ -77,11 +77,12 @@ async fn either_version_is_found_and_remembered() {
         let channel = serve(routes).await;
         let mut reflection = Reflection::new("test");
         for _ in 0..2 {
-            let fetched = reflection.fetch(channel.clone(), &Expose::default()).await.unwrap();
+            let fetched =
+                reflection.fetch(channel.clone(), |service| !service.starts_with("grpc.")).await.unwrap();
             assert_eq!(reflection.version(), want);
             assert_eq!(names(&fetched), ["shop/money.proto", "shop/orders.proto", "shop/users.proto"]);
             assert_eq!(unresolved(&fetched), Vec::<String>::new());
-            let schema = Schema::build(&[fetched.set], &Expose::default()).unwrap();
+            let schema = Schema::build(&[fetched.set], |_| true).unwrap();
             assert_eq!(schema.method("/shop.Orders/Pay").unwrap().rules[0].template, "/pay");
         }
     }
@@ -94,8 +95,8 @@ async fn a_changed_version_is_found_again() {
     let alpha = serve(Routes::new(builder().build_v1alpha().unwrap())).await;
     let v1 = serve(Routes::new(builder().build_v1().unwrap())).await;
     let mut reflection = Reflection::new("test");
-    reflection.fetch(alpha, &Expose::default()).await.unwrap();
-    reflection.fetch(v1, &Expose::default()).await.unwrap();
+    reflection.fetch(alpha, |service| !service.starts_with("grpc.")).await.unwrap();
+    reflection.fetch(v1, |service| !service.starts_with("grpc.")).await.unwrap();
     assert_eq!(reflection.version(), Version::V1);
 }
 
@@ -157,8 +158,7 @@ async fn only_what_is_exposed_is_asked_for() {
     let set = shop();
     let builder = Builder::configure().register_encoded_file_descriptor_set(&set.bytes);
     let channel = serve(Routes::new(builder.build_v1().unwrap())).await;
-    let expose = Expose::new(["shop.Users"]).unwrap();
-    let fetched = Reflection::new("test").fetch(channel, &expose).await.unwrap();
+    let fetched = Reflection::new("test").fetch(channel, |service| service == "shop.Users").await.unwrap();
     assert_eq!(names(&fetched), ["shop/money.proto", "shop/users.proto"]);
 }
 
@@ -294,7 +294,8 @@ async fn bounds_hold() {
     for (script, want) in scripts {
         let (channel, _) = scripted(script, usize::MAX).await;
         let mut reflection = Reflection::new("test").with_timeout(Duration::from_secs(60));
-        let error = reflection.fetch(channel, &Expose::default()).await.unwrap_err().to_string();
+        let error =
+            reflection.fetch(channel, |service| !service.starts_with("grpc.")).await.unwrap_err().to_string();
         assert_eq!(error, format!("test: reflection gives more than {want}, the limit of a schema"));
     }
 }
@@ -305,7 +306,7 @@ async fn refused(respond: impl Fn() -> http::Response<tonic::body::Body>) -> Ref
         let response = respond();
         async move { Ok::<_, Infallible>(response) }
     });
-    Reflection::new("test").fetch(service, &Expose::default()).await.unwrap_err()
+    Reflection::new("test").fetch(service, |service| !service.starts_with("grpc.")).await.unwrap_err()
 }
 
 fn trailers_only(code: &'static str, details: Option<&'static str>) -> http::Response<tonic::body::Body> {
@@ -337,7 +338,8 @@ async fn a_server_that_says_nothing_costs_the_timeout_and_no_more() {
         std::future::pending::<Result<http::Response<tonic::body::Body>, Infallible>>()
     });
     let begun = tokio::time::Instant::now();
-    let error = Reflection::new("test").fetch(silent, &Expose::default()).await.unwrap_err();
+    let error =
+        Reflection::new("test").fetch(silent, |service| !service.starts_with("grpc.")).await.unwrap_err();
     assert_eq!(error.to_string(), "test: reflection took longer than 10s");
     assert_eq!(begun.elapsed(), super::TIMEOUT);
 }
