@@ -4,7 +4,8 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use tokio::time::Instant;
 
-use super::Kind;
+use super::{Journal, Kind};
+use crate::telemetry::metrics::MethodMetrics;
 
 /// What the way out and the policies must know of a call. Written by the door, completed by `policy::Deadline`.
 #[derive(Clone, Debug)]
@@ -15,6 +16,12 @@ pub struct Context {
     pub idempotent: bool,
     /// The door it came in by.
     pub inbound: Inbound,
+    /// Where the call and its attempts are counted.
+    pub metrics: Arc<MethodMetrics>,
+    /// What the access log will say, when there is one.
+    pub journal: Option<Arc<Journal>>,
+    /// When its door took it up; time is counted from here.
+    pub started: Instant,
     /// The client's own timeout, already parsed, before any clamp.
     pub client_timeout: Option<Duration>,
     /// When the call must have ended; nothing goes upstream after it.
@@ -29,11 +36,14 @@ pub struct Context {
 
 impl Context {
     /// A call with no limits in time but those that a policy adds.
-    pub fn new(kind: Kind, inbound: Inbound) -> Self {
+    pub fn new(kind: Kind, inbound: Inbound, metrics: Arc<MethodMetrics>) -> Self {
         Self {
             kind,
             idempotent: false,
             inbound,
+            metrics,
+            journal: None,
+            started: Instant::now(),
             client_timeout: None,
             deadline: None,
             deadline_source: DeadlineSource::None,
@@ -41,6 +51,15 @@ impl Context {
             idle_timeout: None,
         }
     }
+}
+
+/// Who is at the other end of a client's connection, in the extensions of each HTTP request.
+#[derive(Clone, Debug)]
+pub struct Peer {
+    /// The client's address as the socket has it.
+    pub address: SocketAddr,
+    /// The listener that it came in by.
+    pub listener: Arc<str>,
 }
 
 /// Who set the deadline of a call.

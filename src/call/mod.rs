@@ -16,11 +16,13 @@
 mod body;
 mod context;
 mod error;
+mod journal;
 mod kind;
 
 pub use body::{Body, Chunks, Whole};
-pub use context::{Context, DeadlineSource, Inbound, Via};
+pub use context::{Context, DeadlineSource, Inbound, Peer, Via};
 pub use error::{CallError, Origin, reason};
+pub use journal::{Journal, Outcome};
 pub use kind::Kind;
 
 /// A call on its way in.
