@@ -1,1 +1,47 @@
-//! The way out: clusters, endpoints, connections, attempts.
+//! The way out: clusters, endpoints, connections, attempts. Knows no schema, no JSON and no inbound protocol.
+//!
+//! ```text
+//! Cluster     the backends of one name: discovery feeds it endpoints               one per cluster
+//!   Endpoint  one address: calls in flight, backoff, what it last failed of        one per address
+//!   Lane      one worker's side of a cluster: what is ready, who waits             one per worker and cluster
+//!     Link    one worker's way to one endpoint: connects, reconnects, retires      one per worker and endpoint
+//!       Connection   one HTTP/2 connection and its stream gate
+//! Outbound    the tower service: picks an endpoint for each call, tries, tries again where that is safe
+//!   attempt   one try: send the head and body, receive head, body and status
+//! ```
+//!
+//! Connections belong to the worker that opened them, so that a call never hops threads. What is true of an address
+//! rather than of a connection is shared through [`Endpoint`]: load, so that every worker sees all of it, and backoff,
+//! so that a dead backend is probed once and not once per worker.
+//!
+//! `h2` is used directly, not through `tonic::transport::Channel` or `hyper`: only so can the gate count streams
+//! against the peer's limit, a received GOAWAY be seen before the next call fails of it, and the bytes of a stream be
+//! taken off the connection without granting the backend credit for more.
+
+mod attempt;
+mod backoff;
+mod balance;
+mod cluster;
+mod connection;
+mod control;
+mod discover;
+mod download;
+mod endpoint;
+mod failure;
+mod lane;
+mod link;
+mod outbound;
+mod tally;
+mod upload;
+
+pub use cluster::{Cluster, Clusters, Health, Settings};
+pub use control::Control;
+pub use endpoint::Endpoint;
+pub use lane::Lanes;
+pub use outbound::Outbound;
+
+use std::sync::Arc;
+
+/// The cluster that a call goes to, in the extensions of its request.
+#[derive(Clone, Debug)]
+pub struct Target(pub Arc<Cluster>);

@@ -1,0 +1,147 @@
+//! The answer of a backend: a head, frames, and exactly one status.
+//!
+//! A unary answer that is complete before it fills its window is handed up as a value. All others go through a
+//! [`pump`]: a task that takes every DATA frame off the connection as it comes and grants credit for more only as the
+//! client takes the bytes. Both halves matter. Frames left in `h2` are charged against the connection's budget for
+//! small frames and end it for everyone; credit granted before the client reads would make the buffer grow without end.
+
+mod pieces;
+mod pump;
+
+use h2::RecvStream;
+use http::{HeaderMap, StatusCode, header};
+use tokio::time::Instant;
+use tonic::Code;
+
+use self::pieces::Pieces;
+use super::{connection::STREAM_WINDOW, failure, lane::Permit, tally::Tally, upload::Upload};
+use crate::{
+    call::{Body, CallError, Context, Response, Whole},
+    grpc::{metadata, status},
+};
+
+/// What a call holds until its answer has ended.
+#[derive(Debug)]
+struct Held {
+    permit: Permit,
+    upload: Option<Upload>,
+    tally: Tally,
+    deadline: Option<Instant>,
+}
+
+/// Makes the response of the waist out of what a backend sent.
+pub(super) async fn receive(
+    response: http::Response<RecvStream>,
+    context: &Context,
+    permit: Permit,
+    upload: Option<Upload>,
+    tally: Tally,
+) -> Result<Response, CallError> {
+    let held = Held { permit, upload, tally, deadline: context.deadline };
+    let (mut head, mut stream) = response.into_parts();
+    if let Err(error) = check_is_grpc(held.cluster(), head.status, &head.headers) {
+        return Err(held.ended(error));
+    }
+    metadata::from_backend(&mut head.headers);
+
+    if stream.is_end_stream() {
+        held.status(&mut head.headers)?;
+        return Ok(Response::from_parts(head, Body::empty()));
+    }
+    // A status is the last word; one before the body would be a second one.
+    status::remove(&mut head.headers);
+    let mut pieces = Pieces::default();
+    if !context.kind.server_streaming()
+        && let Some(trailers) = held.collect(&mut stream, &mut pieces).await?
+    {
+        let body = Body::whole(Whole { chunks: pieces.into_chunks(), trailers: Some(trailers) });
+        return Ok(Response::from_parts(head, body));
+    }
+    let body = pump::start(stream, pieces, context, held);
+    Ok(Response::from_parts(head, Body::stream(body)))
+}
+
+impl Held {
+    /// Takes the body as it comes; its trailers, or `None` when it is too large to hold.
+    async fn collect(
+        &self,
+        stream: &mut RecvStream,
+        pieces: &mut Pieces,
+    ) -> Result<Option<HeaderMap>, CallError> {
+        while let Some(data) = stream.data().await {
+            let data = data.map_err(|error| self.error(&error))?;
+            // Cannot fail: these bytes were just received.
+            let _ = stream.flow_control().release_capacity(data.len());
+            pieces.push(data);
+            if pieces.len() > STREAM_WINDOW as usize {
+                return Ok(None);
+            }
+        }
+        let trailers = stream.trailers().await.map_err(|error| self.error(&error))?;
+        self.trailers(trailers).map(Some)
+    }
+
+    fn trailers(&self, trailers: Option<HeaderMap>) -> Result<HeaderMap, CallError> {
+        let mut trailers = trailers.unwrap_or_default();
+        metadata::from_backend(&mut trailers);
+        self.status(&mut trailers)?;
+        Ok(trailers)
+    }
+
+    /// Makes the call's last headers carry one valid status.
+    ///
+    /// A backend whose own clock rang says CANCELLED (tonic does); to the caller its deadline has passed, whichever
+    /// side noticed first (upstream clocks run late by the way there, and timers ring a moment early or late).
+    fn status(&self, headers: &mut HeaderMap) -> Result<(), CallError> {
+        let code = match status::normalize(headers) {
+            Some(Code::Cancelled)
+                if self.deadline.is_some_and(|deadline| deadline <= Instant::now() + EARLY) =>
+            {
+                status::write(CallError::deadline_exceeded(true).status(), headers);
+                Code::DeadlineExceeded
+            }
+            Some(code) => code,
+            None => {
+                let what = "the backend ended the call without a grpc-status";
+                return Err(self.ended(CallError::backend(Code::Internal, self.cluster(), what)));
+            }
+        };
+        self.tally.ended(code);
+        Ok(())
+    }
+
+    fn error(&self, error: &h2::Error) -> CallError {
+        let clients_fault = self.upload.as_ref().and_then(Upload::error);
+        self.ended(clients_fault.unwrap_or_else(|| failure::call_error(self.cluster(), error)))
+    }
+
+    fn ended(&self, error: CallError) -> CallError {
+        self.tally.ended(error.status().code());
+        error
+    }
+
+    fn cluster(&self) -> &str {
+        self.permit.lane().cluster().name()
+    }
+}
+
+/// Anything that is not HTTP 200 with a gRPC content type is some other server, or a proxy, speaking.
+fn check_is_grpc(cluster: &str, status: StatusCode, headers: &HeaderMap) -> Result<(), CallError> {
+    let content_type =
+        headers.get(header::CONTENT_TYPE).map(|value| value.to_str().unwrap_or("an unreadable one"));
+    let is_grpc = content_type
+        .and_then(|value| value.strip_prefix("application/grpc"))
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with('+') || rest.starts_with(';'));
+    if status == StatusCode::OK && is_grpc {
+        return Ok(());
+    }
+    // A server that refuses before it knows that it speaks gRPC may still say so in gRPC's words.
+    if is_grpc && headers.contains_key(crate::grpc::GRPC_STATUS) {
+        return Ok(());
+    }
+    let content_type: String = content_type.unwrap_or_default().chars().take(64).collect();
+    Err(CallError::not_grpc(cluster, status, &content_type))
+}
+
+/// How long before the deadline a CANCELLED already means it.
+const EARLY: std::time::Duration = std::time::Duration::from_millis(10);

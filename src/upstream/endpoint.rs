@@ -1,0 +1,249 @@
+//! One address of a cluster, as all workers see it.
+
+use std::{
+    fmt,
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
+};
+
+use parking_lot::Mutex;
+use tokio::{sync::Notify, time::Instant};
+
+use super::backoff::Backoff;
+use crate::telemetry::metrics::EndpointMetrics;
+
+/// What is true of an address whichever worker asks: its load and whether it may be tried.
+///
+/// | state | a connect attempt | leaves by |
+/// |---|---|---|
+/// | free | any worker, at once | a failure: resting |
+/// | resting until `t` | nobody | `t`: the first worker to ask probes |
+/// | probed | the one worker that probes | success: free; failure: resting, longer |
+#[derive(Debug)]
+pub struct Endpoint {
+    address: SocketAddr,
+    calls: AtomicUsize,
+    connections: AtomicUsize,
+    reach: Mutex<Reach>,
+    changed: Notify,
+    metrics: Arc<EndpointMetrics>,
+}
+
+#[derive(Debug)]
+struct Reach {
+    state: State,
+    backoff: Backoff,
+    error: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum State {
+    Free,
+    Resting { until: Instant },
+    Probed,
+}
+
+/// Leave to try a connection once; dropped without a verdict it counts as not tried.
+#[derive(Debug)]
+pub(super) struct Ticket {
+    endpoint: Arc<Endpoint>,
+    probe: bool,
+}
+
+impl Endpoint {
+    pub(super) fn new(address: SocketAddr, metrics: Arc<EndpointMetrics>) -> Self {
+        let reach = Reach { state: State::Free, backoff: Backoff::default(), error: None };
+        Self {
+            address,
+            calls: AtomicUsize::new(0),
+            connections: AtomicUsize::new(0),
+            reach: Mutex::new(reach),
+            changed: Notify::new(),
+            metrics,
+        }
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Calls in flight, over all workers; a call counts until its response body has ended.
+    pub fn calls(&self) -> usize {
+        self.calls.load(Relaxed)
+    }
+
+    /// Open connections, over all workers.
+    pub fn connections(&self) -> usize {
+        self.connections.load(Relaxed)
+    }
+
+    /// What the last connect attempt failed of; `None` once one succeeded.
+    pub fn error(&self) -> Option<String> {
+        self.reach.lock().error.clone()
+    }
+
+    pub(super) fn call_started(&self) {
+        self.calls.fetch_add(1, Relaxed);
+        self.metrics.rpcs.inc();
+        self.metrics.in_flight.inc();
+    }
+
+    pub(super) fn call_ended(&self) {
+        self.calls.fetch_sub(1, Relaxed);
+        self.metrics.in_flight.dec();
+    }
+
+    /// Whether nobody may connect and nobody tries to.
+    pub(super) fn is_resting(&self) -> bool {
+        matches!(self.reach.lock().state, State::Resting { .. })
+    }
+
+    /// Waits for leave to connect. Never ends while another worker probes in vain.
+    pub(super) async fn ticket(self: &Arc<Self>) -> Ticket {
+        loop {
+            let changed = self.changed.notified();
+            tokio::pin!(changed);
+            // Registered before the state is read, or a change between the two would be missed.
+            changed.as_mut().enable();
+            let until = {
+                let mut reach = self.reach.lock();
+                match reach.state {
+                    State::Free => return Ticket { endpoint: Arc::clone(self), probe: false },
+                    State::Resting { until } if until <= Instant::now() => {
+                        reach.state = State::Probed;
+                        return Ticket { endpoint: Arc::clone(self), probe: true };
+                    }
+                    State::Resting { until } => Some(until),
+                    State::Probed => None,
+                }
+            };
+            match until {
+                Some(until) => tokio::select! {
+                    () = tokio::time::sleep_until(until) => {}
+                    () = changed => {}
+                },
+                None => changed.await,
+            }
+        }
+    }
+
+    /// An open connection was lost after `lifetime`.
+    ///
+    /// One that ends within a second of its start did no good: it counts as a failed attempt, or a backend that accepts
+    /// and hangs up would be redialled in a busy loop.
+    pub(super) fn disconnected(&self, lifetime: std::time::Duration) {
+        self.connections.fetch_sub(1, Relaxed);
+        if lifetime >= PROVEN {
+            self.reach.lock().backoff.reset();
+        } else {
+            self.failed("the connection was closed as soon as it was open");
+        }
+    }
+
+    fn failed(&self, error: impl fmt::Display) {
+        let mut reach = self.reach.lock();
+        reach.error = Some(error.to_string());
+        let now = Instant::now();
+        // Workers that failed side by side are one failure of the address, not several.
+        if !matches!(reach.state, State::Resting { until } if until > now) {
+            let rest = reach.backoff.fail(&mut fastrand::Rng::new());
+            reach.state = State::Resting { until: now + rest };
+        }
+        drop(reach);
+        self.changed.notify_waiters();
+    }
+}
+
+impl Ticket {
+    /// The connection stands.
+    pub(super) fn succeeded(mut self) {
+        self.probe = false;
+        self.endpoint.connections.fetch_add(1, Relaxed);
+        let mut reach = self.endpoint.reach.lock();
+        reach.state = State::Free;
+        reach.error = None;
+        drop(reach);
+        self.endpoint.changed.notify_waiters();
+    }
+
+    /// There is no connection.
+    pub(super) fn failed(mut self, error: impl fmt::Display) {
+        self.probe = false;
+        self.endpoint.failed(error);
+    }
+}
+
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        if self.probe {
+            self.endpoint.reach.lock().state = State::Resting { until: Instant::now() };
+            self.endpoint.changed.notify_waiters();
+        }
+    }
+}
+
+/// How long a connection must last to have been worth opening.
+const PROVEN: std::time::Duration = std::time::Duration::from_secs(1);
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn endpoint() -> Arc<Endpoint> {
+        {
+            let metrics = crate::telemetry::Metrics::new().cluster("test").endpoint("127.0.0.1:1");
+            Arc::new(Endpoint::new("127.0.0.1:1".parse().unwrap(), metrics))
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_dead_address_is_probed_by_one_worker_at_a_time() {
+        let endpoint = endpoint();
+        endpoint.ticket().await.failed("refused");
+        assert!(endpoint.is_resting());
+        let started = Instant::now();
+        let probe = endpoint.ticket().await;
+        let rested = started.elapsed();
+        assert!(rested >= Duration::from_millis(80) && rested <= Duration::from_millis(122), "{rested:?}");
+
+        let second = tokio::time::timeout(Duration::from_secs(60), endpoint.ticket()).await;
+        assert!(second.is_err(), "a second worker waits for the verdict of the first");
+        probe.succeeded();
+        endpoint.ticket().await.succeeded();
+        assert_eq!((endpoint.connections(), endpoint.error()), (2, None));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_abandoned_probe_is_anyones() {
+        let endpoint = endpoint();
+        endpoint.ticket().await.failed("refused");
+        drop(endpoint.ticket().await);
+        endpoint.ticket().await.succeeded();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn connections_that_end_at_once_are_failures() {
+        let endpoint = endpoint();
+        for _ in 0..5 {
+            endpoint.ticket().await.succeeded();
+            endpoint.disconnected(Duration::from_millis(5));
+        }
+        let started = Instant::now();
+        endpoint.ticket().await.succeeded();
+        assert!(
+            started.elapsed() > Duration::from_millis(100 * 16 / 10),
+            "rests grow: {:?}",
+            started.elapsed()
+        );
+        endpoint.disconnected(Duration::from_secs(2));
+        let started = Instant::now();
+        endpoint.ticket().await.succeeded();
+        assert_eq!(started.elapsed(), Duration::ZERO);
+    }
+}

@@ -1,0 +1,294 @@
+//! One worker's side of a cluster.
+
+use std::{
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
+};
+
+use arc_swap::ArcSwap;
+use parking_lot::Mutex;
+use tokio::{
+    sync::Notify,
+    time::{Duration, Instant},
+};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    balance::Balancer,
+    cluster::{Cluster, Clusters},
+    connection::Connection,
+    endpoint::Endpoint,
+    link::{Link, Phase},
+};
+use crate::call::CallError;
+
+/// All lanes of one worker.
+#[derive(Clone, Debug)]
+pub struct Lanes {
+    by_cluster: Arc<[Arc<Lane>]>,
+    cut: CancellationToken,
+}
+
+/// Where a worker finds its connections to a cluster.
+///
+/// `ready` is a snapshot: picking reads it without a lock, and it is made anew only when a connection comes or goes.
+#[derive(Debug)]
+pub(super) struct Lane {
+    cluster: Arc<Cluster>,
+    balancer: Balancer,
+    links: Mutex<Vec<Arc<Link>>>,
+    ready: ArcSwap<Vec<Ready>>,
+    waiting: AtomicUsize,
+    changed: Notify,
+    /// Fires when streams that outlast a shutdown are to end.
+    cut: CancellationToken,
+}
+
+#[derive(Clone, Debug)]
+struct Ready {
+    endpoint: Arc<Endpoint>,
+    connection: Arc<Connection>,
+}
+
+/// The right to one stream on one connection; counts as load until it is dropped.
+#[derive(Debug)]
+pub(super) struct Permit {
+    ready: Ready,
+    lane: Arc<Lane>,
+}
+
+/// What a look at the snapshot found.
+enum Pick {
+    Taken(Permit),
+    /// Nothing yet, but a connection is being made or a stream will end.
+    Wait(Wait),
+    /// Nothing, and nothing under way.
+    Down,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Wait {
+    Connection,
+    Stream,
+}
+
+impl Lanes {
+    /// Starts a lane for every cluster on the current runtime.
+    pub fn start(clusters: &Clusters) -> Self {
+        let cut = CancellationToken::new();
+        let by_cluster = clusters.iter().map(|cluster| Lane::start(cluster, &cut)).collect();
+        Self { by_cluster, cut }
+    }
+
+    /// Ends every stream that is still open, each with a status of its own.
+    pub fn cut(&self) {
+        self.cut.cancel();
+    }
+
+    pub(super) fn lane(&self, cluster: &Cluster) -> Option<&Arc<Lane>> {
+        self.by_cluster.get(cluster.index())
+    }
+}
+
+impl Lane {
+    fn start(cluster: &Arc<Cluster>, cut: &CancellationToken) -> Arc<Self> {
+        let lane = Arc::new(Self {
+            cluster: Arc::clone(cluster),
+            balancer: Balancer::new(cluster.settings().balancing),
+            links: Mutex::default(),
+            ready: ArcSwap::default(),
+            waiting: AtomicUsize::new(0),
+            changed: Notify::new(),
+            cut: cut.clone(),
+        });
+        tokio::spawn(Arc::clone(&lane).follow());
+        lane
+    }
+
+    pub(super) fn cluster(&self) -> &Arc<Cluster> {
+        &self.cluster
+    }
+
+    pub(super) fn cut(&self) -> CancellationToken {
+        self.cut.clone()
+    }
+
+    /// Keeps one link per endpoint of the cluster; links of endpoints that stay are not touched.
+    async fn follow(self: Arc<Self>) {
+        let mut endpoints = self.cluster.endpoints();
+        loop {
+            let wanted = endpoints.borrow_and_update().clone().unwrap_or_default();
+            self.relink(&wanted);
+            self.publish();
+            if endpoints.changed().await.is_err() {
+                return;
+            }
+        }
+    }
+
+    fn relink(self: &Arc<Self>, wanted: &[Arc<Endpoint>]) {
+        let mut links = self.links.lock();
+        links.retain(|link| {
+            let stays = wanted.iter().any(|endpoint| Arc::ptr_eq(endpoint, &link.endpoint));
+            if !stays {
+                link.remove();
+            }
+            stays
+        });
+        for endpoint in wanted {
+            if !links.iter().any(|link| Arc::ptr_eq(endpoint, &link.endpoint)) {
+                links.push(Link::start(Arc::clone(endpoint), self));
+            }
+        }
+    }
+
+    /// Makes the snapshot anew and lets every waiting call look at it.
+    pub(super) fn publish(&self) {
+        let links = self.links.lock();
+        let ready = links.iter().filter_map(|link| {
+            Some(Ready { endpoint: Arc::clone(&link.endpoint), connection: link.connection()? })
+        });
+        // Stored under the lock, or an older snapshot could replace a newer one.
+        self.ready.store(Arc::new(ready.collect()));
+        drop(links);
+        self.changed.notify_waiters();
+    }
+
+    /// A stream on some endpoint, on none of `tried` while there is another.
+    ///
+    /// Waits for a connection that is being made up to the cluster's `connect_timeout`, for a stream to end up to the
+    /// call's deadline. With every endpoint in backoff it fails at once: a queue in front of a dead cluster only turns
+    /// errors into slow errors.
+    pub(super) async fn acquire(
+        self: &Arc<Self>,
+        tried: &[SocketAddr],
+        deadline: Option<Instant>,
+    ) -> Result<Permit, CallError> {
+        match self.pick(tried) {
+            Pick::Taken(permit) => Ok(permit),
+            Pick::Down => Err(self.down()),
+            Pick::Wait(_) => self.wait(tried, deadline).await,
+        }
+    }
+
+    async fn wait(
+        self: &Arc<Self>,
+        tried: &[SocketAddr],
+        deadline: Option<Instant>,
+    ) -> Result<Permit, CallError> {
+        let name = self.cluster.name();
+        if self.waiting.fetch_add(1, Relaxed) >= MOST_WAITING {
+            self.waiting.fetch_sub(1, Relaxed);
+            return Err(CallError::not_executed(
+                name,
+                format_args!("{MOST_WAITING} calls are waiting already"),
+            ));
+        }
+        let _waiting = Waiting(&self.waiting);
+        let started = Instant::now();
+        let connected_by = started + self.cluster.settings().connect_timeout;
+        let freed_by = deadline.unwrap_or(started + PATIENCE);
+        loop {
+            let changed = self.changed.notified();
+            tokio::pin!(changed);
+            changed.as_mut().enable();
+            let (until, why) = match self.pick(tried) {
+                Pick::Taken(permit) => return Ok(permit),
+                Pick::Down => return Err(self.down()),
+                Pick::Wait(Wait::Connection) => {
+                    (connected_by.min(freed_by), "no connection was made in time")
+                }
+                Pick::Wait(Wait::Stream) => (freed_by, "every connection has as many streams as it may"),
+            };
+            if tokio::time::timeout_at(until, changed).await.is_err() {
+                return Err(CallError::not_executed(name, why));
+            }
+        }
+    }
+
+    fn pick(self: &Arc<Self>, tried: &[SocketAddr]) -> Pick {
+        let ready = self.ready.load();
+        let take = |index: usize| {
+            let ready: &Ready = ready.get(index)?;
+            ready.connection.reserve().then(|| self.permit(ready.clone()))
+        };
+        let load = |index: usize| ready.get(index).map_or(usize::MAX, |ready| ready.endpoint.calls());
+        let fresh =
+            |index: &usize| ready.get(*index).is_some_and(|ready| !tried.contains(&ready.endpoint.address()));
+        let mut order = self.balancer.order(ready.len(), &load);
+        let permit = if tried.is_empty() {
+            order.find_map(take)
+        } else {
+            let order: Vec<usize> = order.collect();
+            order
+                .iter()
+                .copied()
+                .filter(fresh)
+                .find_map(take)
+                .or_else(|| order.iter().copied().find_map(take))
+        };
+        if let Some(permit) = permit {
+            return Pick::Taken(permit);
+        }
+        if !ready.is_empty() {
+            return Pick::Wait(Wait::Stream);
+        }
+        let links = self.links.lock();
+        let connecting = links.iter().any(|link| link.phase() == Phase::Connecting);
+        if connecting || (links.is_empty() && self.cluster.is_resolving()) {
+            Pick::Wait(Wait::Connection)
+        } else {
+            Pick::Down
+        }
+    }
+
+    fn permit(self: &Arc<Self>, ready: Ready) -> Permit {
+        ready.endpoint.call_started();
+        Permit { ready, lane: Arc::clone(self) }
+    }
+
+    fn down(&self) -> CallError {
+        CallError::not_executed(self.cluster.name(), self.cluster.why_down())
+    }
+}
+
+impl Permit {
+    pub(super) fn connection(&self) -> &Connection {
+        &self.ready.connection
+    }
+
+    pub(super) fn endpoint(&self) -> &Arc<Endpoint> {
+        &self.ready.endpoint
+    }
+
+    pub(super) fn lane(&self) -> &Lane {
+        &self.lane
+    }
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        self.ready.endpoint.call_ended();
+        self.ready.connection.release();
+        if self.lane.waiting.load(Relaxed) > 0 {
+            self.lane.changed.notify_one();
+        }
+    }
+}
+
+struct Waiting<'a>(&'a AtomicUsize);
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Relaxed);
+    }
+}
+
+/// Calls per worker and cluster that may wait at a time; each holds its request in memory.
+const MOST_WAITING: usize = 1024;
+
+/// How long a call without a deadline waits for a stream to end.
+const PATIENCE: Duration = Duration::from_secs(15);

@@ -1,0 +1,152 @@
+//! One worker's way to one endpoint.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU8, Ordering::Relaxed},
+    },
+    time::Duration,
+};
+
+use arc_swap::ArcSwapOption;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    connection::{ConnectError, Connection},
+    endpoint::Endpoint,
+    lane::Lane,
+};
+use crate::telemetry::metrics::{ConnectResult, ConnectionState};
+
+/// Keeps a connection to an endpoint for as long as discovery lists it.
+#[derive(Debug)]
+pub(super) struct Link {
+    pub(super) endpoint: Arc<Endpoint>,
+    connection: ArcSwapOption<Connection>,
+    phase: AtomicU8,
+    removed: CancellationToken,
+}
+
+/// What a link is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// No connection, but one is being tried or about to be.
+    Connecting,
+    /// A connection that calls may use.
+    Ready,
+    /// The last attempt failed and the next is not due.
+    Resting,
+}
+
+impl Link {
+    /// A link that connects at once, on the current runtime, and tells `lane` of every change.
+    pub(super) fn start(endpoint: Arc<Endpoint>, lane: &Arc<Lane>) -> Arc<Self> {
+        let link = Arc::new(Self {
+            endpoint,
+            connection: ArcSwapOption::empty(),
+            phase: AtomicU8::new(Phase::Connecting as u8),
+            removed: CancellationToken::new(),
+        });
+        tokio::spawn(Arc::clone(&link).keep(Arc::clone(lane)));
+        link
+    }
+
+    /// The connection, when there is one that calls may use.
+    pub(super) fn connection(&self) -> Option<Arc<Connection>> {
+        self.connection.load_full()
+    }
+
+    pub(super) fn phase(&self) -> Phase {
+        match self.phase.load(Relaxed) {
+            phase if phase == Phase::Ready as u8 => Phase::Ready,
+            // Another worker's failure is as good as an own one: the address rests for all.
+            phase if phase == Phase::Resting as u8 || self.endpoint.is_resting() => Phase::Resting,
+            _ => Phase::Connecting,
+        }
+    }
+
+    /// Discovery no longer lists the endpoint: no further call, open ones may finish.
+    pub(super) fn remove(&self) {
+        self.removed.cancel();
+    }
+
+    async fn keep(self: Arc<Self>, lane: Arc<Lane>) {
+        loop {
+            let ticket = tokio::select! {
+                () = self.removed.cancelled() => return,
+                ticket = self.endpoint.ticket() => ticket,
+            };
+            self.set(Phase::Connecting, &lane);
+            let metrics = lane.cluster().metrics();
+            let connecting = metrics.connection(ConnectionState::Connecting);
+            let timeout = lane.cluster().settings().connect_timeout;
+            let opened = tokio::select! {
+                () = self.removed.cancelled() => return,
+                opened = Connection::open(self.endpoint.address(), timeout) => opened,
+            };
+            drop(connecting);
+            metrics.connected(match &opened {
+                Ok(_) => ConnectResult::Success,
+                Err(ConnectError::Refused) => ConnectResult::Refused,
+                Err(ConnectError::TimedOut(_)) => ConnectResult::Timeout,
+                Err(ConnectError::Io(_) | ConnectError::NotHttp2(_)) => ConnectResult::Error,
+            });
+            match opened {
+                Ok(connection) => {
+                    ticket.succeeded();
+                    lane.cluster().connected();
+                    self.serve(Arc::new(connection), &lane).await;
+                }
+                Err(error) => {
+                    tracing::debug!(
+                        cluster = lane.cluster().name(),
+                        endpoint = %self.endpoint.address(),
+                        error = &error as &dyn std::error::Error,
+                        "cannot connect"
+                    );
+                    ticket.failed(&error);
+                    self.set(Phase::Resting, &lane);
+                    lane.cluster().failed_to_connect();
+                }
+            }
+            if self.removed.is_cancelled() {
+                return;
+            }
+        }
+    }
+
+    /// Offers a connection to calls until it takes no more of them.
+    async fn serve(&self, connection: Arc<Connection>, lane: &Arc<Lane>) {
+        let metrics = lane.cluster().metrics();
+        let ready = metrics.connection(ConnectionState::Ready);
+        let opened = Instant::now();
+        self.connection.store(Some(Arc::clone(&connection)));
+        self.set(Phase::Ready, lane);
+        let patience = tokio::select! {
+            // The peer itself decides how long its open streams may go on.
+            () = connection.closing() => FOREVER,
+            () = self.removed.cancelled() => DRAIN,
+        };
+        self.connection.store(None);
+        self.set(Phase::Connecting, lane);
+        self.endpoint.disconnected(opened.elapsed());
+        drop(ready);
+        let draining = metrics.connection(ConnectionState::Draining);
+        tokio::spawn(async move {
+            connection.retire(patience).await;
+            drop(draining);
+        });
+    }
+
+    fn set(&self, phase: Phase, lane: &Lane) {
+        self.phase.store(phase as u8, Relaxed);
+        lane.publish();
+    }
+}
+
+/// How long calls on a removed endpoint may go on.
+const DRAIN: Duration = Duration::from_secs(30);
+
+/// Longer than any stream may last.
+const FOREVER: Duration = Duration::from_secs(24 * 3600);

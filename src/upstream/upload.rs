@@ -1,0 +1,193 @@
+//! The request body of a call that streams it.
+
+use std::{
+    future::poll_fn,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+};
+
+use bytes::{Bytes, BytesMut};
+use h2::{Reason, SendStream};
+use http_body::Body as _;
+use parking_lot::Mutex;
+use tokio::task::AbortHandle;
+
+use crate::call::{Body, CallError};
+
+/// A request body that remembers the start of what it gave, so that a refused call can be sent again.
+#[derive(Debug)]
+pub(super) struct Source(Arc<Mutex<State>>);
+
+#[derive(Debug)]
+struct State {
+    body: Body,
+    /// Sent by an attempt that was refused, to be sent first by the next.
+    replay: Vec<Bytes>,
+    sent: Vec<Bytes>,
+    sent_bytes: usize,
+    error: Option<CallError>,
+}
+
+/// A body on its way up; dropped, it stops.
+#[derive(Debug)]
+pub(super) struct Upload {
+    state: Arc<Mutex<State>>,
+    task: AbortHandle,
+}
+
+impl Source {
+    pub(super) fn new(body: Body) -> Self {
+        let state = State { body, replay: Vec::new(), sent: Vec::new(), sent_bytes: 0, error: None };
+        Self(Arc::new(Mutex::new(state)))
+    }
+
+    /// Goes back to the start; `false` when more was sent than is kept.
+    pub(super) fn rewind(&mut self) -> bool {
+        let mut state = self.0.lock();
+        if state.sent_bytes > REPLAY {
+            return false;
+        }
+        let mut sent = std::mem::take(&mut state.sent);
+        sent.append(&mut state.replay);
+        state.replay = sent;
+        state.sent_bytes = 0;
+        true
+    }
+}
+
+impl Upload {
+    /// Sends the body in a task of its own: a backend may answer while it is still being sent, and a client may read
+    /// nothing until it is.
+    pub(super) fn start(source: &Source, stream: SendStream<Bytes>) -> Self {
+        let state = Arc::clone(&source.0);
+        let task = tokio::spawn(send(Arc::clone(&state), stream)).abort_handle();
+        Self { state, task }
+    }
+
+    /// What the client did wrong, when that ended the upload.
+    pub(super) fn error(&self) -> Option<CallError> {
+        self.state.lock().error.take()
+    }
+}
+
+impl Drop for Upload {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+async fn send(state: Arc<Mutex<State>>, mut stream: SendStream<Bytes>) {
+    loop {
+        let next = poll_fn(|cx| {
+            // The backend may answer early and reset: reading on would only waste the client's bytes.
+            if stream.poll_reset(cx).is_ready() {
+                return Poll::Ready(None);
+            }
+            state.lock().poll_chunk(cx).map(Some)
+        });
+        match next.await {
+            None => return,
+            Some(Ok(Some(chunk))) => {
+                if !send_chunk(&mut stream, chunk).await {
+                    return;
+                }
+            }
+            Some(Ok(None)) => {
+                let _ = stream.send_data(Bytes::new(), true);
+                return;
+            }
+            Some(Err(error)) => {
+                state.lock().error = Some(error);
+                stream.send_reset(Reason::CANCEL);
+                return;
+            }
+        }
+    }
+}
+
+/// Sends a chunk as the backend grants credit for it; `false` when the stream has ended.
+async fn send_chunk(stream: &mut SendStream<Bytes>, mut chunk: Bytes) -> bool {
+    while !chunk.is_empty() {
+        stream.reserve_capacity(chunk.len());
+        match poll_fn(|cx| stream.poll_capacity(cx)).await {
+            Some(Ok(capacity)) => {
+                if stream.send_data(chunk.split_to(capacity.min(chunk.len())), false).is_err() {
+                    return false;
+                }
+            }
+            Some(Err(_)) | None => return false,
+        }
+    }
+    true
+}
+
+impl State {
+    /// The next bytes to send: all that is there, small chunks put together.
+    ///
+    /// One DATA frame for many small messages, since a tonic backend of default settings ends a connection, shared by
+    /// everyone, on which too many small frames come in.
+    fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Bytes>, CallError>> {
+        if !self.replay.is_empty() {
+            let chunk: Bytes = self.replay.drain(..).flatten().collect();
+            self.keep(&chunk);
+            return Poll::Ready(Ok(Some(chunk)));
+        }
+        let first = match ready!(self.poll_data(cx))? {
+            Some(first) => first,
+            None => return Poll::Ready(Ok(None)),
+        };
+        let chunk = if first.len() >= COALESCE || self.body.is_end_stream() {
+            first
+        } else {
+            let mut joined = BytesMut::from(first);
+            // What came before an end or an error is sent first; the next call finds the end again.
+            while joined.len() < COALESCE {
+                match self.poll_data(cx) {
+                    Poll::Ready(Ok(Some(more))) => joined.extend_from_slice(&more),
+                    Poll::Ready(Err(error)) => {
+                        self.error = Some(error);
+                        break;
+                    }
+                    Poll::Ready(Ok(None)) | Poll::Pending => break,
+                }
+            }
+            joined.freeze()
+        };
+        self.keep(&chunk);
+        Poll::Ready(Ok(Some(chunk)))
+    }
+
+    fn poll_data(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Bytes>, CallError>> {
+        if let Some(error) = self.error.take() {
+            return Poll::Ready(Err(error));
+        }
+        loop {
+            match ready!(Pin::new(&mut self.body).poll_frame(cx)) {
+                None => return Poll::Ready(Ok(None)),
+                Some(Ok(frame)) => match frame.into_data() {
+                    Ok(data) if data.is_empty() => {}
+                    Ok(data) => return Poll::Ready(Ok(Some(data))),
+                    // gRPC has no request trailers; nothing can follow them.
+                    Err(_) => return Poll::Ready(Ok(None)),
+                },
+                Some(Err(error)) => return Poll::Ready(Err(error)),
+            }
+        }
+    }
+
+    fn keep(&mut self, chunk: &Bytes) {
+        self.sent_bytes = self.sent_bytes.saturating_add(chunk.len());
+        if self.sent_bytes <= REPLAY {
+            self.sent.push(chunk.clone());
+        } else {
+            self.sent = Vec::new();
+        }
+    }
+}
+
+/// What is kept of a request body for a second try (linkerd's figure).
+const REPLAY: usize = 64 << 10;
+
+/// Chunks are put together up to one HTTP/2 frame.
+const COALESCE: usize = 16 << 10;
