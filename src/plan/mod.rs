@@ -1,1 +1,91 @@
 //! Configuration and schema compiled into what one call needs.
+//!
+//! A [`Plan`] never changes. A reload compiles another and swaps the one pointer that all doors read; a call keeps the
+//! plan that it began with to its end.
+
+mod binding;
+mod compile;
+
+pub use binding::{Binding, BodyBinding};
+pub use compile::{Source, Warning};
+
+use std::{collections::HashMap, sync::Arc};
+
+use prost_reflect::DescriptorPool;
+
+use crate::{
+    call::{CallError, Kind, reason},
+    codec::{ReadOptions, WriteOptions},
+    config::Policy,
+    grpc::Code,
+    route, schema,
+    telemetry::metrics::MethodMetrics,
+    upstream::Target,
+};
+
+/// Everything that doors look up.
+#[derive(Debug)]
+pub struct Plan {
+    /// Counts plans from the start of the process.
+    pub generation: u64,
+    methods: HashMap<Arc<str>, Arc<MethodPlan>>,
+    /// REST routes of all clusters.
+    pub routes: route::Table<Binding>,
+    /// Resolves the types of error details where no method is known.
+    pub builtin: DescriptorPool,
+    /// Clusters whose services are not known yet, with the reason.
+    pub missing: Vec<(Arc<str>, String)>,
+    /// What counts calls of methods that no schema lists.
+    pub unknown: Arc<MethodMetrics>,
+    /// How JSON is written where no method is known.
+    pub write: WriteOptions,
+}
+
+/// What a call of one method needs.
+#[derive(Debug)]
+pub struct MethodPlan {
+    /// The method as its schema has it.
+    pub method: Arc<schema::Method>,
+    /// `method.path`, as the URI of its calls.
+    pub uri: http::Uri,
+    /// `method.kind`, read on every call.
+    pub kind: Kind,
+    /// The limits of the policies that select the method.
+    pub policy: Policy,
+    /// Where its calls go.
+    pub target: Target,
+    /// Where its calls are counted.
+    pub metrics: Arc<MethodMetrics>,
+    /// Resolves the types of `Any` and of error details.
+    pub pool: DescriptorPool,
+    /// How its requests are read from JSON.
+    pub read: ReadOptions,
+    /// How its replies are written as JSON.
+    pub write: WriteOptions,
+}
+
+impl Plan {
+    /// The method called at `/package.Service/Method`.
+    ///
+    /// # Errors
+    /// UNIMPLEMENTED for a method that no schema lists; SCHEMA_NOT_LOADED while a cluster that might have it has yet to
+    /// say what it has.
+    pub fn method(&self, path: &str) -> Result<&Arc<MethodPlan>, CallError> {
+        self.methods.get(path).ok_or_else(|| {
+            self.not_loaded().unwrap_or_else(|| {
+                let message = format!("no cluster has the method {}", path.escape_debug());
+                CallError::refused(Code::Unimplemented, reason::ROUTE_NOT_FOUND, message)
+            })
+        })
+    }
+
+    /// Why what was not found may still exist.
+    pub fn not_loaded(&self) -> Option<CallError> {
+        self.missing.first().map(|(cluster, why)| CallError::schema_not_loaded(cluster, why))
+    }
+
+    /// All methods, in no order.
+    pub fn methods(&self) -> impl ExactSizeIterator<Item = &Arc<MethodPlan>> {
+        self.methods.values()
+    }
+}

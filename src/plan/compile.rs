@@ -1,0 +1,161 @@
+//! From schemas and configuration to a plan.
+
+use std::{collections::HashMap, fmt, sync::Arc};
+
+use prost_reflect::DescriptorPool;
+
+use super::{Binding, MethodPlan, Plan};
+use crate::{
+    codec::{ReadOptions, WriteOptions},
+    config::{self, Config},
+    route::{Table, Template},
+    schema::{self, HttpRule, Schema},
+    telemetry::Metrics,
+    upstream::{Cluster, Target},
+};
+
+/// A cluster and what is known of its services.
+#[derive(Clone, Debug)]
+pub struct Source {
+    /// What the configuration says of it.
+    pub config: Arc<config::Cluster>,
+    /// Its way out.
+    pub cluster: Arc<Cluster>,
+    /// Its services, or why they are not known.
+    pub schema: Result<Arc<Schema>, String>,
+}
+
+/// Something that could not be part of the plan; the rest of it stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Warning {
+    /// Where: a cluster, or a method's selector with its file.
+    pub place: String,
+    /// What.
+    pub message: String,
+}
+
+impl Plan {
+    /// Compiles all clusters, in the order of the configuration: what an earlier one has, a later one cannot take.
+    pub fn compile(
+        generation: u64,
+        config: &Config,
+        sources: &[Source],
+        metrics: &Metrics,
+    ) -> (Self, Vec<Warning>) {
+        let mut compiler =
+            Compiler { config, metrics, methods: HashMap::new(), routes: Table::new(), warnings: Vec::new() };
+        let mut missing = Vec::new();
+        for source in sources {
+            match &source.schema {
+                Ok(schema) => compiler.cluster(source, schema),
+                Err(why) => missing.push((source.cluster.settings().name.clone(), why.clone())),
+            }
+        }
+        let plan = Self {
+            generation,
+            methods: compiler.methods,
+            routes: compiler.routes,
+            builtin: schema::builtin(),
+            missing,
+            unknown: metrics.unknown_method(),
+            write: write_options(config, WriteOptions::default().max_bytes),
+        };
+        (plan, compiler.warnings)
+    }
+}
+
+struct Compiler<'a> {
+    config: &'a Config,
+    metrics: &'a Metrics,
+    methods: HashMap<Arc<str>, Arc<MethodPlan>>,
+    routes: Table<Binding>,
+    warnings: Vec<Warning>,
+}
+
+impl Compiler<'_> {
+    fn cluster(&mut self, source: &Source, schema: &Schema) {
+        for problem in schema.problems() {
+            self.warn(source.cluster.name(), problem);
+        }
+        let mut taken: Vec<&str> = Vec::new();
+        for method in schema.methods().filter(|method| source.config.exposes(&method.service, &method.name)) {
+            let path: Arc<str> = method.path.as_str().into();
+            if let Some(first) = self.methods.get(&path) {
+                let first = first.target.0.name().to_owned();
+                if !taken.contains(&&*method.service) {
+                    taken.push(&method.service);
+                    self.warn(
+                        source.cluster.name(),
+                        format_args!(
+                            "{} is served by the cluster {first}, which stands first",
+                            method.service
+                        ),
+                    );
+                }
+                continue;
+            }
+            let plan = Arc::new(self.method(method, source, schema.pool()));
+            self.methods.insert(path, Arc::clone(&plan));
+            self.routes(&plan);
+        }
+    }
+
+    fn method(&self, method: &Arc<schema::Method>, source: &Source, pool: &DescriptorPool) -> MethodPlan {
+        let policy = self.config.policy_for(&method.service, &method.name);
+        MethodPlan {
+            uri: method.path.parse().unwrap_or_default(),
+            kind: method.kind,
+            target: Target(Arc::clone(&source.cluster)),
+            metrics: self.metrics.method(method.kind.label(), &method.service, &method.name),
+            pool: pool.clone(),
+            read: ReadOptions::default(),
+            write: write_options(self.config, policy.max_response_bytes),
+            policy,
+            method: Arc::clone(method),
+        }
+    }
+
+    fn routes(&mut self, plan: &Arc<MethodPlan>) {
+        let method = &plan.method;
+        let automatic = HttpRule::automatic(&method.path);
+        let annotated = method.rules.iter();
+        let place = format!("{} ({})", method.selector(), method.file);
+        for rule in annotated.chain(self.config.rest.auto_mapping.then_some(&automatic)) {
+            let template = match Template::parse(&rule.template) {
+                Ok(template) => template,
+                Err(error) => {
+                    self.warn(&place, error);
+                    continue;
+                }
+            };
+            match Binding::resolve(plan, rule, &template) {
+                Ok(binding) => {
+                    if let Err(conflict) =
+                        self.routes.insert(rule.verb.as_str(), template, place.clone(), binding)
+                    {
+                        self.warn(&place, conflict);
+                    }
+                }
+                Err(error) => {
+                    self.warn(&place, format_args!("{} `{}`: {error}", rule.verb.as_str(), rule.template))
+                }
+            }
+        }
+    }
+
+    fn warn(&mut self, place: &str, message: impl fmt::Display) {
+        self.warnings.push(Warning { place: place.to_owned(), message: message.to_string() });
+    }
+}
+
+fn write_options(config: &Config, max_bytes: usize) -> WriteOptions {
+    let print = &config.rest.print_options;
+    WriteOptions {
+        always_print_primitive_fields: print.always_print_primitive_fields,
+        always_print_enums_as_ints: print.always_print_enums_as_ints,
+        preserve_proto_field_names: print.preserve_proto_field_names,
+        add_whitespace: print.add_whitespace,
+        max_bytes,
+        ..WriteOptions::default()
+    }
+}

@@ -1,0 +1,217 @@
+//! Every call is counted once, with its outcome.
+//!
+//! | end | counted as |
+//! |---|---|
+//! | trailers, or a trailers-only head | their `grpc-status` |
+//! | [`CallError`], in place of the answer or of trailers | its code |
+//! | dropped before either | `Canceled`: the client went away |
+//!
+//! To dashboards the gateway is the server, so REST and gRPC-Web calls stand in `grpc_server_*` like all others, and an
+//! HTTP 200 over a bad status is counted as what it is.
+
+use std::{
+    future::Future,
+    pin::Pin,
+    sync::Arc,
+    task::{Context as TaskContext, Poll, ready},
+};
+
+use bytes::Bytes;
+use http::HeaderMap;
+use http_body::{Body as HttpBody, Frame};
+use pin_project_lite::pin_project;
+use tokio::time::Instant;
+use tonic::Code;
+use tower::Service;
+
+use crate::{
+    call::{Body, CallError, Context, Journal, Request, Response, Via},
+    grpc::{GRPC_STATUS, status},
+    telemetry::{
+        Metrics,
+        metrics::{CancelledBy, Gauge, MethodMetrics},
+    },
+};
+
+/// Counts calls and writes their outcome into their journal.
+#[derive(Clone, Debug)]
+pub struct Record<S> {
+    inner: S,
+    metrics: Metrics,
+}
+
+impl<S> Record<S> {
+    pub(super) fn new(inner: S, metrics: Metrics) -> Self {
+        Self { inner, metrics }
+    }
+}
+
+impl<S> Service<Request> for Record<S>
+where
+    S: Service<Request, Response = Response, Error = CallError>,
+{
+    type Response = Response;
+    type Error = CallError;
+    type Future = Recorded<S::Future>;
+
+    fn poll_ready(&mut self, cx: &mut TaskContext<'_>) -> Poll<Result<(), CallError>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Request) -> Self::Future {
+        let entry = request.extensions().get::<Context>().map(|context| Entry::open(context, &self.metrics));
+        Recorded { answer: self.inner.call(request), entry }
+    }
+}
+
+pin_project! {
+    /// An answer whose outcome will be recorded.
+    pub struct Recorded<F> {
+        #[pin]
+        answer: F,
+        entry: Option<Entry>,
+    }
+}
+
+impl<F: Future<Output = Result<Response, CallError>>> Future for Recorded<F> {
+    type Output = F::Output;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<F::Output> {
+        let this = self.project();
+        let answer = ready!(this.answer.poll(cx));
+        let Some(entry) = this.entry.take() else { return Poll::Ready(answer) };
+        Poll::Ready(match answer {
+            Ok(response) => Ok(entry.follow(response)),
+            Err(error) => {
+                entry.close_with(&error);
+                Err(error)
+            }
+        })
+    }
+}
+
+/// One call that has begun; closes as cancelled when it is dropped open.
+struct Entry {
+    started: Instant,
+    method: Arc<MethodMetrics>,
+    metrics: Metrics,
+    journal: Option<Arc<Journal>>,
+    stream: Option<Arc<Gauge>>,
+    open: bool,
+}
+
+impl Entry {
+    fn open(context: &Context, metrics: &Metrics) -> Self {
+        context.metrics.server.started();
+        let streams = context.kind.client_streaming() || context.kind.server_streaming();
+        let stream = streams.then(|| metrics.streams_active(context.inbound.label()));
+        if let Some(stream) = &stream {
+            stream.inc();
+        }
+        Self {
+            started: context.started,
+            method: Arc::clone(&context.metrics),
+            metrics: metrics.clone(),
+            journal: context.journal.clone(),
+            stream,
+            open: true,
+        }
+    }
+
+    fn follow(self, response: Response) -> Response {
+        if let (Some(journal), Some(via)) = (&self.journal, response.extensions().get::<Via>()) {
+            journal.went(via.clone());
+        }
+        if response.headers().contains_key(GRPC_STATUS) {
+            self.close_from(response.headers());
+            return response;
+        }
+        let (head, body) = response.into_parts();
+        let body = match body.into_whole() {
+            Ok(whole) => {
+                if let Some(trailers) = &whole.trailers {
+                    self.close_from(trailers);
+                }
+                Body::whole(whole)
+            }
+            Err(body) => Body::stream(Followed { body, entry: Some(self) }),
+        };
+        Response::from_parts(head, body)
+    }
+
+    fn close_from(self, headers: &HeaderMap) {
+        match status::read(headers) {
+            Some(status) => self.close(status.code(), status.message()),
+            None => self.close(Code::Unknown, ""),
+        }
+    }
+
+    fn close_with(self, error: &CallError) {
+        if error.status().code() == Code::DeadlineExceeded {
+            self.metrics.cancelled(CancelledBy::Deadline);
+        }
+        self.close(error.status().code(), error.status().message());
+    }
+
+    fn close(mut self, code: Code, message: &str) {
+        self.write(code, message);
+    }
+
+    fn write(&mut self, code: Code, message: &str) {
+        self.open = false;
+        self.method.server.handled(code as usize, self.started.elapsed());
+        if let Some(journal) = &self.journal {
+            journal.ended(code, message);
+        }
+        if let Some(stream) = &self.stream {
+            stream.dec();
+        }
+    }
+}
+
+impl Drop for Entry {
+    fn drop(&mut self) {
+        if self.open {
+            self.metrics.cancelled(CancelledBy::Client);
+            self.write(Code::Cancelled, "the client went away");
+        }
+    }
+}
+
+/// A body whose end will be recorded.
+struct Followed {
+    body: Body,
+    entry: Option<Entry>,
+}
+
+impl HttpBody for Followed {
+    type Data = Bytes;
+    type Error = CallError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut TaskContext<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, CallError>>> {
+        let frame = ready!(Pin::new(&mut self.body).poll_frame(cx));
+        match &frame {
+            Some(Ok(frame)) => {
+                if let Some(trailers) = frame.trailers_ref()
+                    && let Some(entry) = self.entry.take()
+                {
+                    entry.close_from(trailers);
+                }
+            }
+            Some(Err(error)) => {
+                if let Some(entry) = self.entry.take() {
+                    entry.close_with(error);
+                }
+            }
+            None => {}
+        }
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+}
