@@ -1,1 +1,71 @@
 //! The doors: each turns one inbound protocol into a call and the answer back.
+//!
+//! | door | told by | answers |
+//! |---|---|---|
+//! | [`grpc`] | `application/grpc`, HTTP/2 | HTTP 200 and the status in trailers |
+//! | [`grpc_web`] | `application/grpc-web`, `-text` | HTTP 200 and the status in a trailer frame |
+//! | [`rest`] | anything else | the HTTP status of the call's status, JSON |
+//!
+//! A door does four things: find the method, make metadata of headers, make frames of the body, and turn the answer of
+//! the waist into its own words. Past it nobody knows which door a call came in by.
+
+mod access;
+mod body;
+mod classify;
+mod grpc;
+mod grpc_web;
+mod open;
+mod rest;
+
+use std::{convert::Infallible, sync::Arc};
+
+use arc_swap::ArcSwap;
+use axum::{Router, extract::Request, response::Response};
+use tower::service_fn;
+
+use self::{access::Access, classify::Door};
+use crate::{plan::Plan, policy::Stack, telemetry::AccessLog};
+
+/// What all doors of a worker share.
+#[derive(Clone, Debug)]
+pub struct Edge(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    plan: Arc<ArcSwap<Plan>>,
+    calls: Stack,
+    access: AccessLog,
+}
+
+impl Edge {
+    /// Doors that read the plan from `plan` and send calls down `calls`.
+    pub fn new(plan: Arc<ArcSwap<Plan>>, calls: Stack, access: AccessLog) -> Self {
+        Self(Arc::new(Shared { plan, calls, access }))
+    }
+
+    /// The public port.
+    pub fn router(self) -> Router {
+        let serve = service_fn(move |request: Request| {
+            let edge = self.clone();
+            async move { Ok::<_, Infallible>(edge.serve(request).await) }
+        });
+        Router::new().fallback_service(serve)
+    }
+
+    async fn serve(self, request: Request) -> Response {
+        let plan = self.0.plan.load_full();
+        let door = classify::classify(&request);
+        let access = Access::open(&self.0.access, &request, door);
+        let journal = access.as_ref().map(Access::journal);
+        let open = open::Opening { plan, calls: self.0.calls.clone(), journal };
+        let response = match door {
+            Door::Grpc => grpc::serve(open, request).await,
+            Door::GrpcWeb(format) => grpc_web::serve(open, request, format).await,
+            Door::Rest => rest::serve(open, request).await,
+        };
+        match access {
+            Some(access) => access.follow(response),
+            None => response,
+        }
+    }
+}

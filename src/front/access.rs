@@ -1,0 +1,137 @@
+//! The line of the access log: opened with the request, written when the answer has ended.
+
+use std::{
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+    time::SystemTime,
+};
+
+use axum::{
+    body::{Body, Bytes},
+    extract::Request,
+    response::Response,
+};
+use http::header;
+use http_body::{Body as HttpBody, Frame, SizeHint};
+use tokio::time::Instant;
+
+use super::{classify::Door, grpc_web::Encoding};
+use crate::{
+    call::{Journal, Kind, Peer},
+    grpc,
+    telemetry::{
+        AccessLog,
+        access_log::{Record, Text},
+    },
+};
+
+/// What is known of a call before it is answered.
+pub(super) struct Access {
+    log: AccessLog,
+    journal: Arc<Journal>,
+    started: Instant,
+    record: Record,
+}
+
+impl Access {
+    /// `None` when no line is to be written.
+    pub(super) fn open(log: &AccessLog, request: &Request, door: Door) -> Option<Self> {
+        if !log.enabled() {
+            return None;
+        }
+        let headers = request.headers();
+        let text =
+            |name| headers.get(name).map_or_else(Text::default, |value: &http::HeaderValue| Text::cut(value));
+        let peer = request.extensions().get::<Arc<Peer>>();
+        let record = Record {
+            protocol: match door {
+                Door::Grpc => "grpc",
+                Door::GrpcWeb(format) if format.response == Encoding::Text => "grpc-web-text",
+                Door::GrpcWeb(_) => "grpc-web",
+                Door::Rest => "rest",
+            },
+            listener: peer.map_or_else(Text::default, |peer| Arc::clone(&peer.listener).into()),
+            http_method: Text::cut(request.method().as_str()),
+            path: Text::cut(request.uri().path()),
+            client_ip: peer.map(|peer| peer.address.ip()),
+            user_agent: text(header::USER_AGENT),
+            request_id: text(header::HeaderName::from_static("x-request-id")),
+            ..Record::default()
+        };
+        Some(Self { log: log.clone(), journal: Arc::default(), started: Instant::now(), record })
+    }
+
+    /// Where the layers below write what they know.
+    pub(super) fn journal(&self) -> Arc<Journal> {
+        Arc::clone(&self.journal)
+    }
+
+    /// Writes the line when the answer has ended, or its client has left.
+    pub(super) fn follow(mut self, response: Response) -> Response {
+        self.record.http_status = response.status().as_u16();
+        response.map(|body| Body::new(Followed { body, access: self }))
+    }
+}
+
+impl Drop for Access {
+    fn drop(&mut self) {
+        let outcome = self.journal.outcome();
+        let (messages_in, messages_out) = self.journal.messages();
+        let (service, method) = grpc::split_path(&outcome.path).unwrap_or_default();
+        let mut record = std::mem::take(&mut self.record);
+        record.ts = SystemTime::now();
+        record.duration = self.started.elapsed();
+        record.http_route = Text::cut(&outcome.route);
+        record.grpc_type = outcome.kind.map_or("", Kind::label);
+        record.grpc_service = Text::cut(service);
+        record.grpc_method = Text::cut(method);
+        // A call that is dropped without a status was left by its client.
+        record.grpc_code = outcome.code.unwrap_or(tonic::Code::Cancelled) as usize;
+        record.grpc_message = Text::cut(&outcome.message);
+        record.messages_in = messages_in;
+        record.messages_out = messages_out;
+        if let Some((within, source)) = outcome.deadline {
+            record.deadline = Some(within);
+            record.deadline_source = source.label();
+        }
+        if let Some(via) = outcome.via {
+            record.attempts = via.attempts;
+            record.cluster = via.cluster.into();
+            record.endpoint = Text::cut(via.endpoint.to_string());
+        }
+        self.log.write(record);
+    }
+}
+
+/// A body whose bytes are counted.
+struct Followed {
+    body: Body,
+    access: Access,
+}
+
+impl HttpBody for Followed {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        let frame = ready!(Pin::new(&mut self.body).poll_frame(cx));
+        if let Some(Ok(frame)) = &frame
+            && let Some(data) = frame.data_ref()
+        {
+            self.access.record.response_bytes += data.len() as u64;
+        }
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}

@@ -1,0 +1,119 @@
+//! Which door a request knocks at.
+
+use axum::extract::Request;
+use http::{HeaderMap, header};
+
+use super::grpc_web::{Encoding, Format};
+
+/// A protocol that clients speak.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Door {
+    Grpc,
+    GrpcWeb(Format),
+    Rest,
+}
+
+/// Told by the content type alone: media types are compared without case and without parameters (RFC 9110 section
+/// 8.3.1), since some middleboxes add a charset to whatever they see.
+pub(super) fn classify(request: &Request) -> Door {
+    let media_type = media_type(request.headers(), &header::CONTENT_TYPE);
+    let Some(rest) = strip_prefix(media_type, b"application/grpc") else { return Door::Rest };
+    match rest {
+        [] | [b'+', ..] => Door::Grpc,
+        _ => match strip_prefix(rest, b"-web") {
+            Some(rest) => grpc_web(rest, request.headers()),
+            None => Door::Rest,
+        },
+    }
+}
+
+fn grpc_web(rest: &[u8], headers: &HeaderMap) -> Door {
+    let (request, subtype) = match strip_prefix(rest, b"-text") {
+        Some(subtype) => (Encoding::Text, subtype),
+        None => (Encoding::Binary, rest),
+    };
+    let proto = subtype.is_empty() || subtype.eq_ignore_ascii_case(b"+proto");
+    let response = answer_encoding(headers, request);
+    match subtype.first() {
+        None | Some(b'+') => Door::GrpcWeb(Format { request, response, proto }),
+        Some(_) => Door::Rest,
+    }
+}
+
+/// `Accept` names the encoding of the answer; a client that names none reads what it writes.
+fn answer_encoding(headers: &HeaderMap, request: Encoding) -> Encoding {
+    let mut named = None;
+    for value in headers.get_all(header::ACCEPT) {
+        for part in value.as_bytes().split(|byte| *byte == b',') {
+            let part = part.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii();
+            match strip_prefix(part, b"application/grpc-web") {
+                Some(rest) if strip_prefix(rest, b"-text").is_some() => return Encoding::Text,
+                Some(_) => named = Some(Encoding::Binary),
+                None => {}
+            }
+        }
+    }
+    named.unwrap_or(request)
+}
+
+/// The media type of a header without its parameters; empty when there is none.
+pub(super) fn media_type<'h>(headers: &'h HeaderMap, name: &header::HeaderName) -> &'h [u8] {
+    let value = headers.get(name).map(|value| value.as_bytes()).unwrap_or_default();
+    value.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii()
+}
+
+fn strip_prefix<'b>(bytes: &'b [u8], prefix: &[u8]) -> Option<&'b [u8]> {
+    let (start, rest) = bytes.split_at_checked(prefix.len())?;
+    start.eq_ignore_ascii_case(prefix).then_some(rest)
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::body::Body;
+
+    use super::*;
+
+    fn check(content_type: &str, accept: Option<&str>, expect: Door) {
+        let mut request = Request::builder();
+        if !content_type.is_empty() {
+            request = request.header("content-type", content_type);
+        }
+        if let Some(accept) = accept {
+            request = request.header("accept", accept);
+        }
+        let request = request.body(Body::empty()).unwrap();
+        assert_eq!(classify(&request), expect, "{content_type:?} accept {accept:?}");
+    }
+
+    #[test]
+    fn the_content_type_decides() {
+        use Encoding::{Binary, Text};
+        let web = |request, response, proto| Door::GrpcWeb(Format { request, response, proto });
+        for rest in [
+            "",
+            "application/json",
+            "text/plain",
+            "application/grpcx",
+            "application/grpc-webx",
+            "application/connect+proto",
+        ] {
+            check(rest, None, Door::Rest);
+        }
+        for grpc in [
+            "application/grpc",
+            "application/grpc+proto",
+            "Application/GRPC; charset=utf-8",
+            "application/grpc+json",
+        ] {
+            check(grpc, None, Door::Grpc);
+        }
+        check("application/grpc-web", None, web(Binary, Binary, true));
+        check("APPLICATION/grpc-web+PROTO;charset=utf-8", Some("*/*"), web(Binary, Binary, true));
+        check("application/grpc-web+json", None, web(Binary, Binary, false));
+        check("application/grpc-web-text", None, web(Text, Text, true));
+        check("application/grpc-web-text+proto", Some("*/*"), web(Text, Text, true));
+        check("application/grpc-web-text", Some("application/grpc-web-text, */*"), web(Text, Text, true));
+        check("application/grpc-web", Some("application/grpc-web-text"), web(Binary, Text, true));
+        check("application/grpc-web-text", Some("application/grpc-web+proto"), web(Text, Binary, true));
+    }
+}

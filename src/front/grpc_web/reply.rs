@@ -1,0 +1,114 @@
+//! The body of an answer.
+
+use std::{
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+use axum::body::Body as HttpBody;
+use bytes::{Bytes, BytesMut};
+use http::HeaderMap;
+use http_body::Frame;
+
+use super::{Encoding, encode, text, trailers};
+use crate::{
+    call::{Body, CallError, Whole},
+    grpc::{frame::Scanner, status},
+};
+
+/// Frames, then the trailer frame.
+pub(super) fn body(body: Body, encoding: Encoding) -> HttpBody {
+    match body.into_whole() {
+        Ok(whole) => complete(whole, encoding),
+        Err(body) => HttpBody::new(Reply {
+            body,
+            encoding,
+            encoder: text::Encoder::default(),
+            scanner: Scanner::new(usize::MAX),
+            ended: false,
+        }),
+    }
+}
+
+/// One piece, so that small answers leave in one write.
+fn complete(whole: Whole, encoding: Encoding) -> HttpBody {
+    let last = trailers::frame(&whole.trailers.unwrap_or_default());
+    let mut out = BytesMut::with_capacity(whole.chunks.len() + last.len());
+    for chunk in whole.chunks.iter() {
+        out.extend_from_slice(chunk);
+    }
+    let message_end = out.len();
+    out.extend_from_slice(&last);
+    match encoding {
+        Encoding::Binary => HttpBody::from(out.freeze()),
+        Encoding::Text => {
+            // Padded where the message ends: clients decode what has come so far.
+            let last = text::encode(&out.split_off(message_end));
+            let mut text = BytesMut::from(text::encode(&out));
+            text.extend_from_slice(&last);
+            HttpBody::from(text.freeze())
+        }
+    }
+}
+
+/// An answer as it comes.
+///
+/// An error becomes the trailer frame where a frame may stand. Inside a message it cannot: there the transport is
+/// aborted, so that a cut message never passes for a whole one.
+struct Reply {
+    body: Body,
+    encoding: Encoding,
+    encoder: text::Encoder,
+    scanner: Scanner,
+    ended: bool,
+}
+
+impl http_body::Body for Reply {
+    type Data = Bytes;
+    type Error = CallError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, CallError>>> {
+        let this = &mut *self;
+        if this.ended {
+            return Poll::Ready(None);
+        }
+        let frame = ready!(Pin::new(&mut this.body).poll_frame(cx));
+        Poll::Ready(Some(match frame {
+            Some(Ok(frame)) => match frame.into_data() {
+                Ok(data) => this.data(data),
+                Err(frame) => this.last(&frame.into_trailers().unwrap_or_default()),
+            },
+            Some(Err(error)) => this.error(error),
+            None => this.error(CallError::reply_lost("the answer ended without a status")),
+        }))
+    }
+}
+
+impl Reply {
+    fn data(&mut self, data: Bytes) -> Result<Frame<Bytes>, CallError> {
+        // Cannot fail: the waist has checked these frames. If it did, nothing after it would be a boundary.
+        let _ = self.scanner.feed(&data);
+        Ok(Frame::data(match self.encoding {
+            Encoding::Binary => data,
+            Encoding::Text => self.encoder.encode(&data, self.scanner.at_boundary()),
+        }))
+    }
+
+    fn last(&mut self, last: &HeaderMap) -> Result<Frame<Bytes>, CallError> {
+        self.ended = true;
+        Ok(Frame::data(encode(self.encoding, trailers::frame(last))))
+    }
+
+    fn error(&mut self, error: CallError) -> Result<Frame<Bytes>, CallError> {
+        self.ended = true;
+        if !self.scanner.at_boundary() {
+            return Err(error);
+        }
+        let mut last = HeaderMap::new();
+        status::write(error.status(), &mut last);
+        self.last(&last)
+    }
+}

@@ -1,0 +1,144 @@
+//! JSON over HTTP, by the `google.api.http` rules of the methods.
+//!
+//! | step | file |
+//! |---|---|
+//! | which route, which media type, which body | here |
+//! | path, query and body to one message | [`bind`], [`query`] |
+//! | one message to a reply | [`unary`] |
+//! | many messages to a reply | [`stream`] |
+//! | whatever went wrong to a reply | [`refuse`] |
+
+mod bind;
+mod query;
+mod refuse;
+mod stream;
+mod timeout;
+mod unary;
+
+use std::sync::Arc;
+
+use axum::{body::Body as HttpBody, extract::Request, response::Response};
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use tonic::Code;
+
+use self::refuse::Refusal;
+use super::{classify::media_type, open, open::Opening};
+use crate::{
+    call::{Body, CallError, Inbound, Kind, reason},
+    codec,
+    grpc::{GRPC_ACCEPT_ENCODING, GRPC_ENCODING, frame, metadata},
+    plan::{BodyBinding, Plan},
+};
+
+/// Serves one request.
+pub(super) async fn serve(opening: Opening, request: Request) -> Response {
+    let plan = Arc::clone(&opening.plan);
+    let head_only = request.method() == Method::HEAD;
+    let response = match answer(opening, request, &plan).await {
+        Ok(response) => response,
+        Err(refusal) => refusal.into_response(&plan),
+    };
+    // The length stays: it is that of the GET.
+    if head_only { response.map(|_| HttpBody::empty()) } else { response }
+}
+
+async fn answer(opening: Opening, request: Request, plan: &Plan) -> Result<Response, Refusal> {
+    let (mut head, body) = request.into_parts();
+    let found = match plan.routes.lookup(head.method.as_str(), head.uri.path()) {
+        Ok(found) => found,
+        Err(miss) => return refuse::miss(&opening, &head, miss),
+    };
+    let binding = found.value;
+    let method = &binding.method;
+    if let Some(journal) = &opening.journal {
+        journal.matched(found.template.as_str());
+    }
+    let mut context = opening.context(method, Inbound::Rest);
+    let refused = |error| Refusal::of(method, opening.refused(Some(method), error));
+    open::grpc_timeout(&mut head.headers, &mut context).map_err(refused)?;
+    timeout::read(&mut head.headers, &mut context).map_err(refused)?;
+    if method.kind.client_streaming() {
+        let message = format!("{} takes a stream of messages: call it with gRPC", method.method.selector());
+        return Err(refused(CallError::refused(Code::Unimplemented, reason::BAD_REQUEST, message)));
+    }
+    let json = match &binding.body {
+        // A body that no rule asks for means nothing; hyper drops what is left of it.
+        BodyBinding::None => Bytes::new(),
+        BodyBinding::All | BodyBinding::Field { .. } => {
+            let read = json_body(&head.headers, body, method.policy.max_request_bytes).await;
+            read.map_err(|(http, error)| refused(error).with_http(http))?
+        }
+    };
+    let message = bind::message(binding, &found, head.uri.query(), &json);
+    let message = message.map_err(|fault| refused(fault.into_error()))?;
+    let frames = Body::full(frame::encode(&codec::message_to_wire(&message)));
+
+    let format = stream::Format::of(&head.headers);
+    metadata::unprefix(&mut head.headers);
+    metadata::from_client(&mut head.headers);
+    // Edgeway reads the replies itself, and reads them uncompressed.
+    head.headers.remove(GRPC_ENCODING);
+    head.headers.remove(GRPC_ACCEPT_ENCODING);
+    let called = opening.call(method, context, method.uri.clone(), head.headers, frames).await;
+    let answer = called.map_err(|error| Refusal::of(method, error))?;
+    if method.kind == Kind::ServerStream {
+        stream::reply(binding, answer, format).await
+    } else {
+        unary::reply(binding, answer).await
+    }
+}
+
+/// The request body, if it may be JSON.
+///
+/// A type that a browser sends without asking first (`text/plain`, a form, none at all beside an `Origin`) is refused:
+/// any page could send it in a user's name.
+async fn json_body(
+    headers: &HeaderMap,
+    body: HttpBody,
+    limit: usize,
+) -> Result<Bytes, (StatusCode, CallError)> {
+    let media_type = media_type(headers, &header::CONTENT_TYPE);
+    let is_json = media_type.eq_ignore_ascii_case(b"application/json")
+        || (media_type.len() > b"+json".len()
+            && media_type
+                .get(media_type.len() - b"+json".len()..)
+                .is_some_and(|end| end.eq_ignore_ascii_case(b"+json")));
+    let unnamed = media_type.is_empty() && !headers.contains_key(header::ORIGIN);
+    if !is_json && !unnamed {
+        let found = if media_type.is_empty() { "none".into() } else { String::from_utf8_lossy(media_type) };
+        let message = format!("expected content-type application/json, found {}", found.escape_debug());
+        let error = CallError::refused(Code::InvalidArgument, reason::BAD_REQUEST, message);
+        return Err((StatusCode::UNSUPPORTED_MEDIA_TYPE, error));
+    }
+    let read = tokio::time::timeout(BODY_TIME, Limited::new(body, limit).collect()).await;
+    match read {
+        Ok(Ok(collected)) => Ok(collected.to_bytes()),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => {
+            let message = format!("request body is over the limit of {limit} bytes (max_request_bytes)");
+            let error = CallError::refused(Code::ResourceExhausted, reason::MESSAGE_TOO_LARGE, message);
+            Err((StatusCode::PAYLOAD_TOO_LARGE, error))
+        }
+        Ok(Err(_)) => Err((StatusCode::BAD_REQUEST, CallError::client_gone())),
+        Err(_) => {
+            let message = format!("the request body did not come within {BODY_TIME:?}");
+            let error = CallError::refused(Code::DeadlineExceeded, reason::NOT_EXECUTED, message);
+            Err((StatusCode::REQUEST_TIMEOUT, error))
+        }
+    }
+}
+
+/// Makes the metadata of an answer the headers of a JSON reply.
+fn dress(headers: &mut HeaderMap, content_type: &'static str) {
+    let internal: Vec<HeaderName> =
+        headers.keys().filter(|name| name.as_str().starts_with("grpc-")).cloned().collect();
+    for name in internal {
+        headers.remove(name);
+    }
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+}
+
+/// How long a request body may take.
+const BODY_TIME: std::time::Duration = std::time::Duration::from_secs(30);

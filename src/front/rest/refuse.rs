@@ -1,0 +1,116 @@
+//! Whatever went wrong, as `google.rpc.Status` in JSON.
+
+use std::sync::Arc;
+
+use axum::{body::Body as HttpBody, response::Response};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, header, request::Parts};
+use prost_reflect::DescriptorPool;
+use tonic::{Code, Status};
+
+use super::dress;
+use crate::{
+    call::{CallError, reason},
+    codec::{StatusParts, WriteOptions, status_to_json},
+    front::open::Opening,
+    grpc::code,
+    plan::{MethodPlan, Plan},
+    route::{Allow, Miss},
+};
+
+/// A request that gets an error for an answer.
+#[derive(Debug)]
+pub(super) struct Refusal {
+    status: Status,
+    /// The HTTP status, where HTTP has a better one than the code's.
+    http: Option<StatusCode>,
+    allow: Option<Allow>,
+    /// The metadata that a backend sent with it.
+    headers: HeaderMap,
+    /// Resolves the types of its details.
+    method: Option<Arc<MethodPlan>>,
+}
+
+impl Refusal {
+    /// A call of a known method that Edgeway ended.
+    pub(super) fn of(method: &Arc<MethodPlan>, error: CallError) -> Self {
+        Self { method: Some(Arc::clone(method)), ..Self::new(error) }
+    }
+
+    /// A call that its backend ended with an error.
+    pub(super) fn backend(method: &Arc<MethodPlan>, status: Status, headers: HeaderMap) -> Self {
+        Self { status, http: None, allow: None, headers, method: Some(Arc::clone(method)) }
+    }
+
+    pub(super) fn with_http(self, http: StatusCode) -> Self {
+        Self { http: Some(http), ..self }
+    }
+
+    fn new(error: CallError) -> Self {
+        Self {
+            status: error.status().clone(),
+            http: None,
+            allow: None,
+            headers: HeaderMap::new(),
+            method: None,
+        }
+    }
+
+    pub(super) fn into_response(self, plan: &Plan) -> Response {
+        let (pool, write) = match &self.method {
+            Some(method) => (&method.pool, &method.write),
+            None => (&plan.builtin, &plan.write),
+        };
+        let mut response = Response::new(HttpBody::from(json(pool, write, &self.status)));
+        *response.status_mut() = self.http.unwrap_or_else(|| code::to_http(self.status.code()));
+        *response.headers_mut() = self.headers;
+        dress(response.headers_mut(), "application/json");
+        if let Some(allow) = self.allow.and_then(|allow| HeaderValue::try_from(allow.to_string()).ok()) {
+            response.headers_mut().insert(header::ALLOW, allow);
+        }
+        response
+    }
+}
+
+/// `{code, message, details}`.
+pub(super) fn json(pool: &DescriptorPool, write: &WriteOptions, status: &Status) -> bytes::Bytes {
+    let details = Some(status.details()).filter(|details| !details.is_empty());
+    let parts = StatusParts { code: status.code() as i32, message: status.message(), details };
+    status_to_json(pool, parts, write)
+}
+
+/// The answer to a request that has no route.
+pub(super) fn miss(opening: &Opening, head: &Parts, miss: Miss) -> Result<Response, Refusal> {
+    let plan = &opening.plan;
+    let (method, path) = (head.method.as_str(), head.uri.path());
+    let (code, http, allow, message) = match miss {
+        Miss::MethodNotAllowed(allow) if head.method == Method::OPTIONS => return Ok(options(&allow)),
+        Miss::MethodNotAllowed(allow) => {
+            let message = format!("{method} is not allowed for this path, expected one of {allow}");
+            (Code::Unimplemented, StatusCode::METHOD_NOT_ALLOWED, Some(allow), message)
+        }
+        Miss::BadPath(error) => (Code::InvalidArgument, StatusCode::BAD_REQUEST, None, error.to_string()),
+        Miss::NotFound => {
+            if let Some(error) = plan.not_loaded() {
+                return Err(Refusal::new(opening.refused(None, error)));
+            }
+            let path = path.chars().take(256).collect::<String>();
+            let mut message = format!("no route for {method} {}", path.escape_debug());
+            if let Some(nearest) = plan.routes.nearest(head.uri.path()) {
+                message.push_str(&format!(", did you mean {nearest}?"));
+            }
+            (Code::NotFound, StatusCode::NOT_FOUND, None, message)
+        }
+    };
+    let reason = if code == Code::InvalidArgument { reason::BAD_REQUEST } else { reason::ROUTE_NOT_FOUND };
+    let error = opening.refused(None, CallError::refused(code, reason, message));
+    Err(Refusal { allow, ..Refusal::new(error).with_http(http) })
+}
+
+fn options(allow: &Allow) -> Response {
+    let mut response = Response::new(HttpBody::empty());
+    *response.status_mut() = StatusCode::NO_CONTENT;
+    if let Ok(allow) = HeaderValue::try_from(allow.to_string()) {
+        response.headers_mut().insert(header::ALLOW, allow);
+    }
+    response
+}

@@ -1,0 +1,71 @@
+//! One message to a JSON reply.
+
+use axum::{body::Body as HttpBody, response::Response};
+use bytes::{Bytes, BytesMut};
+use http_body_util::BodyExt;
+use prost_reflect::DynamicMessage;
+
+use super::{dress, refuse::Refusal};
+use crate::{
+    call::{self, CallError},
+    codec::{self, WriteOptions},
+    grpc::{
+        Code,
+        frame::{Decoder, Message},
+        status,
+    },
+    plan::{Binding, MethodPlan},
+};
+
+/// Waits for the whole answer: a reply whose status is not known yet has no HTTP status.
+pub(super) async fn reply(binding: &Binding, answer: call::Response) -> Result<Response, Refusal> {
+    let method = &binding.method;
+    let (head, body) = answer.into_parts();
+    let mut headers = head.headers;
+    // Trailers-only.
+    if let Some(status) = status::read(&headers) {
+        return Err(Refusal::backend(method, status, headers));
+    }
+    let failed = |error| Refusal::of(method, error);
+    let collected = body.collect().await.map_err(failed)?;
+    let status = collected.trailers().and_then(status::read);
+    let status = status.ok_or_else(|| failed(CallError::reply_lost("the answer ended without a status")))?;
+    if status.code() != Code::Ok {
+        return Err(Refusal::backend(method, status, headers));
+    }
+    let mut decoder = Decoder::new(method.policy.max_response_bytes);
+    decoder.push(&collected.to_bytes());
+    let message = decoder.next_message().map_err(|error| failed(CallError::response_frame(error)))?;
+    let message = message.ok_or_else(|| failed(CallError::reply_lost("the answer has no message")))?;
+    let mut out = BytesMut::new();
+    write(binding, &method.write, &message, &mut out).map_err(failed)?;
+    dress(&mut headers, "application/json");
+    let mut response = Response::new(HttpBody::from(out.freeze()));
+    *response.headers_mut() = headers;
+    Ok(response)
+}
+
+/// Appends a message of the answer as JSON: all of it, or the field that `response_body` names.
+pub(super) fn write(
+    binding: &Binding,
+    options: &WriteOptions,
+    message: &Message,
+    out: &mut BytesMut,
+) -> Result<(), CallError> {
+    let method = &binding.method;
+    if message.compressed {
+        return Err(CallError::reply_lost("the backend compressed it, which was not asked for"));
+    }
+    let written = match &binding.response_body {
+        None => codec::wire_to_json(&method.method.output, message.bytes.clone(), options, out),
+        Some(field) => {
+            let message = decode(method, message.bytes.clone())?;
+            codec::field_to_json(&message, field, options, out)
+        }
+    };
+    written.map_err(CallError::reply_lost)
+}
+
+fn decode(method: &MethodPlan, bytes: Bytes) -> Result<DynamicMessage, CallError> {
+    DynamicMessage::decode(method.method.output.clone(), bytes).map_err(CallError::reply_lost)
+}
