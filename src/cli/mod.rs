@@ -1,1 +1,116 @@
 //! The command line, one file per verb.
+//!
+//! | exit code | means |
+//! |---|---|
+//! | 0 | fine |
+//! | 1 | it ran and failed: unhealthy, a port in use |
+//! | 2 | bad usage or configuration; nothing was started |
+
+mod backend;
+mod demo;
+mod healthcheck;
+mod run;
+mod validate;
+
+use std::{io::Write, path::PathBuf, process::ExitCode};
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::config::Flags;
+
+/// A gRPC-Web and REST-to-gRPC edge gateway.
+#[derive(Debug, Parser)]
+#[command(name = "edgeway", version, about, propagate_version = true)]
+struct Cli {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Run the gateway.
+    Run(Configuration),
+    /// Run three demo backends and a gateway before them, and print what to try.
+    Demo(demo::Demo),
+    /// Check the configuration and its descriptor sets without starting anything.
+    Validate(Configuration),
+    /// Ask a running gateway, or any gRPC server, whether it is healthy.
+    Healthcheck(healthcheck::Healthcheck),
+    /// Print the version.
+    Version,
+    /// Run one demo backend.
+    #[command(hide = true)]
+    DemoBackend(backend::DemoBackend),
+}
+
+/// Where the configuration comes from: a file, or flags alone.
+#[derive(Args, Debug)]
+struct Configuration {
+    /// The configuration file [default: edgeway.yaml, if it is there] [env: EDGEWAY_CONFIG]
+    #[arg(short, long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Where to listen [default: 0.0.0.0:8080] [env: EDGEWAY_LISTEN]
+    #[arg(long, value_name = "ADDRESS")]
+    listen: Option<String>,
+    /// Where the operator's port listens [default: 127.0.0.1:9901] [env: EDGEWAY_ADMIN_ADDRESS]
+    #[arg(long, value_name = "ADDRESS")]
+    admin: Option<String>,
+    /// A backend, such as orders=dns:///orders:50051; may be repeated [env: EDGEWAY_UPSTREAMS]
+    #[arg(long = "upstream", value_name = "[NAME=]TARGET")]
+    upstreams: Vec<String>,
+    /// A descriptor set of the upstreams; may be repeated [env: EDGEWAY_PROTOSETS]
+    #[arg(long = "protoset", value_name = "FILE")]
+    protosets: Vec<PathBuf>,
+    /// How much to log: off, error, warn, info, debug, trace [env: EDGEWAY_LOG_LEVEL]
+    #[arg(long, value_name = "LEVEL")]
+    log_level: Option<String>,
+    /// The form of the log: text or json [default: text on a terminal] [env: EDGEWAY_LOG_FORMAT]
+    #[arg(long, value_name = "FORMAT")]
+    log_format: Option<String>,
+}
+
+/// Runs the verb of the process's arguments.
+pub fn main() -> ExitCode {
+    // Usage errors end here with exit code 2.
+    match Cli::parse().verb {
+        Verb::Run(configuration) => run::run(configuration),
+        Verb::Demo(demo) => demo.run(),
+        Verb::Validate(configuration) => validate::run(configuration),
+        Verb::Healthcheck(healthcheck) => healthcheck.run(),
+        Verb::Version => {
+            say(format_args!("edgeway {}", env!("CARGO_PKG_VERSION")));
+            ExitCode::SUCCESS
+        }
+        Verb::DemoBackend(backend) => backend.run(),
+    }
+}
+
+impl From<Configuration> for Flags {
+    fn from(given: Configuration) -> Self {
+        Self {
+            config: given.config,
+            listen: given.listen,
+            admin: given.admin,
+            upstreams: given.upstreams,
+            protosets: given.protosets,
+            log_level: given.log_level,
+            log_format: given.log_format,
+        }
+    }
+}
+
+/// A line on standard output. A reader that went away is no reason to fail.
+fn say(line: impl std::fmt::Display) {
+    let _ = writeln!(std::io::stdout(), "{line}");
+}
+
+/// A line on standard error.
+fn complain(line: impl std::fmt::Display) {
+    let _ = writeln!(std::io::stderr(), "{line}");
+}
+
+/// It ran and failed.
+const FAILED: u8 = 1;
+
+/// Nothing was started.
+const REFUSED: u8 = 2;
