@@ -1,1 +1,343 @@
 //! What the operator wrote, checked and turned into plain values.
+//!
+//! ```text
+//! file ── substitute ── document ──┐                       masks ${..}, parses, expands: a tree with places
+//!                                  check ── draft ── Config      by the table of keys; every problem at once
+//! EDGEWAY_* ── flags ── overrides ─┘
+//! ```
+//!
+//! Defaults < file < environment < flags. `docs/configuration.md` is the reference of the keys and is held
+//! to [`keys`] by a test. Nothing here looks up a name or opens a file other than the configuration.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+mod check;
+mod document;
+mod draft;
+mod environment;
+mod flags;
+mod keys;
+mod load;
+mod overrides;
+mod policy;
+mod problems;
+mod report;
+mod selector;
+mod substitute;
+mod suggest;
+mod table;
+mod target;
+#[cfg(test)]
+mod tests;
+mod value;
+
+pub use environment::process_environment;
+pub use flags::Flags;
+pub use load::{Loaded, load};
+pub use policy::{Policies, Policy, PolicyRule};
+pub use report::{Diagnostic, Origin, Report, Severity};
+pub use selector::Selector;
+pub use target::Target;
+pub use value::Invalid;
+
+/// A whole configuration, valid in itself: names are unique, defaults are filled in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// At least one; names and addresses are unique.
+    pub listeners: Vec<Listener>,
+    /// The operator's port.
+    pub admin: Admin,
+    /// At least one, in the order of the file; names are unique.
+    pub clusters: Vec<Cluster>,
+    /// Deadlines and limits by selector.
+    pub policies: Policies,
+    /// How JSON requests are understood and answered.
+    pub rest: Rest,
+    /// The process.
+    pub runtime: Runtime,
+    /// How the process ends.
+    pub shutdown: Shutdown,
+    /// What the process tells about itself.
+    pub telemetry: Telemetry,
+}
+
+/// An address that calls come in by.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listener {
+    /// The name in logs and metrics.
+    pub name: String,
+    /// Port 0 lets the system choose.
+    pub address: SocketAddr,
+}
+
+/// The operator's port.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Admin {
+    /// Port 0 lets the system choose.
+    pub address: SocketAddr,
+}
+
+/// A set of endpoints that serve the same methods.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cluster {
+    /// Letters, digits, `.`, `_` and `-`.
+    pub name: String,
+    /// Where the endpoints are.
+    pub target: Target,
+    /// How often a DNS target is looked up; above zero.
+    pub dns_refresh_rate: Duration,
+    /// How long a connection may take to open; above zero.
+    pub connect_timeout: Duration,
+    /// Whether readiness waits for it.
+    pub required: bool,
+    /// What callers can reach; `None` means everything but `grpc.*`. See [`Cluster::exposes`].
+    pub expose: Option<Vec<Expose>>,
+    /// Where the schema comes from.
+    pub descriptors: Descriptors,
+    /// Which endpoint a call goes to.
+    pub load_balancing: LoadBalancing,
+}
+
+/// One element of `expose`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Expose {
+    /// The methods of a selector.
+    Methods(Selector),
+    /// `pkg.Name`: one method, or every method of the service of that full name.
+    Name(String),
+}
+
+/// Where the schema of a cluster comes from. At least one source is given.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Descriptors {
+    /// Whether the backend is asked.
+    pub reflection: Reflection,
+    /// How often the backend is asked again; above zero.
+    pub refresh_interval: Duration,
+    /// Files of a `FileDescriptorSet`, relative paths resolved against the configuration file's folder.
+    pub protosets: Vec<PathBuf>,
+}
+
+/// Whether a backend is asked for its schema.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reflection {
+    /// Asked; its absence is no failure where protosets serve.
+    Auto,
+    /// Asked; a failure keeps the cluster from being ready.
+    Always,
+    /// Not asked; protosets are given.
+    Never,
+}
+
+/// Which endpoint a call goes to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LoadBalancing {
+    /// One after the other.
+    RoundRobin,
+    /// The less loaded of two chosen at random (gRFC A48).
+    LeastRequest,
+}
+
+/// How JSON requests are understood and answered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rest {
+    /// Whether every exposed method answers at `POST /pkg.Service/Method`.
+    pub auto_mapping: bool,
+    /// How messages are printed as JSON.
+    pub print_options: PrintOptions,
+}
+
+/// How messages are printed as JSON; Envoy's `grpc_json_transcoder` words.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PrintOptions {
+    /// Whether scalar and repeated fields are printed when they hold their default.
+    pub always_print_primitive_fields: bool,
+    /// Whether enums are printed as numbers.
+    pub always_print_enums_as_ints: bool,
+    /// Whether fields keep the names of the proto file.
+    pub preserve_proto_field_names: bool,
+    /// Whether the JSON is indented.
+    pub add_whitespace: bool,
+}
+
+/// The process.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Runtime {
+    /// As written, 0 for one per CPU. See [`Runtime::workers`].
+    pub worker_threads: usize,
+}
+
+/// How the process ends after SIGTERM.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Shutdown {
+    /// How long readiness is off while calls are still taken.
+    pub drain_delay: Duration,
+    /// Then: how long calls in flight may take to finish.
+    pub grace: Duration,
+}
+
+/// What the process tells about itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Telemetry {
+    /// The log.
+    pub logs: Logs,
+}
+
+/// The log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Logs {
+    /// The least important messages that are written.
+    pub level: LogLevel,
+    /// `None` means text on a terminal and JSON elsewhere.
+    pub format: Option<LogFormat>,
+    /// The access log.
+    pub access: AccessLog,
+}
+
+/// The least important messages that are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogLevel {
+    /// None at all.
+    Off,
+    /// What needs a person.
+    Error,
+    /// What may need one.
+    Warn,
+    /// What changes.
+    Info,
+    /// What explains.
+    Debug,
+    /// Everything.
+    Trace,
+}
+
+/// The form of a log line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    /// One JSON object a line.
+    Json,
+    /// For people.
+    Text,
+}
+
+/// The access log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AccessLog {
+    /// Whether each call is one line of the log.
+    pub enabled: bool,
+}
+
+impl Config {
+    /// What holds for `method` of the service with the full name `service`.
+    pub fn policy_for(&self, service: &str, method: &str) -> Policy {
+        self.policies.resolve(service, method)
+    }
+}
+
+impl Cluster {
+    /// With the defaults for everything but name and target.
+    pub fn new(name: impl Into<String>, target: Target) -> Self {
+        Self {
+            name: name.into(),
+            target,
+            dns_refresh_rate: Duration::from_secs(5),
+            connect_timeout: Duration::from_secs(2),
+            required: true,
+            expose: None,
+            descriptors: Descriptors::default(),
+            load_balancing: LoadBalancing::LeastRequest,
+        }
+    }
+
+    /// Whether callers can reach any method of the service with the full name `service`.
+    pub fn exposes_service(&self, service: &str) -> bool {
+        match &self.expose {
+            None => self.exposes(service, ""),
+            // Which methods it has is not known yet; `exposes` decides on each.
+            Some(_) => true,
+        }
+    }
+
+    /// Whether callers can reach `method` of the service with the full name `service`.
+    pub fn exposes(&self, service: &str, method: &str) -> bool {
+        match &self.expose {
+            None => service != "grpc" && !service.starts_with("grpc."),
+            Some(exposed) => exposed.iter().any(|exposed| exposed.matches(service, method)),
+        }
+    }
+}
+
+impl Expose {
+    fn matches(&self, service: &str, method: &str) -> bool {
+        match self {
+            Self::Methods(selector) => selector.matches(service, method),
+            Self::Name(name) => {
+                let rest = name.strip_prefix(service);
+                rest.is_some_and(|rest| rest.is_empty() || rest.strip_prefix('.') == Some(method))
+            }
+        }
+    }
+}
+
+impl Runtime {
+    /// How many worker threads to start: as written, or one per CPU that this process may use, which
+    /// counts a cgroup's quota.
+    pub fn workers(&self) -> usize {
+        match self.worker_threads {
+            0 => std::thread::available_parallelism().map_or(1, usize::from),
+            threads => threads,
+        }
+    }
+}
+
+impl Shutdown {
+    /// When the process ends whatever is in flight, from the signal on: two seconds past the grace, for
+    /// closing what did not finish in it.
+    pub fn hard_cap(&self) -> Duration {
+        self.drain_delay + self.grace + Duration::from_secs(2)
+    }
+}
+
+impl LogLevel {
+    /// As the operator writes it, which is how `tracing` does.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Off => "off",
+            Self::Error => "error",
+            Self::Warn => "warn",
+            Self::Info => "info",
+            Self::Debug => "debug",
+            Self::Trace => "trace",
+        }
+    }
+}
+
+impl Default for Descriptors {
+    fn default() -> Self {
+        Self {
+            reflection: Reflection::Auto,
+            refresh_interval: Duration::from_secs(30),
+            protosets: Vec::new(),
+        }
+    }
+}
+
+impl Default for Rest {
+    fn default() -> Self {
+        Self { auto_mapping: true, print_options: PrintOptions::default() }
+    }
+}
+
+impl Default for Shutdown {
+    fn default() -> Self {
+        Self { drain_delay: Duration::from_secs(5), grace: Duration::from_secs(20) }
+    }
+}
+
+impl Default for Logs {
+    fn default() -> Self {
+        Self { level: LogLevel::Info, format: None, access: AccessLog { enabled: true } }
+    }
+}

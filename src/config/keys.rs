@@ -1,0 +1,308 @@
+//! Every key there is, by place: the one table that the reader, its errors and the reference page
+//! (`docs/configuration.md`, held to it by a test) go by.
+
+/// The keys of one kind of table.
+#[derive(Debug)]
+pub(super) struct Place {
+    /// As the reference page titles it, `[]` for a list and `NAME` for a name of the operator's.
+    pub(super) name: &'static str,
+    /// Whether the case of keys is ignored, as gRPC does in a service config.
+    pub(super) any_case: bool,
+    /// The keys that are acted on.
+    pub(super) keys: &'static [Key],
+    /// The keys that a later version acts on. Refused rather than ignored: a rate limit or an
+    /// authentication rule that silently does nothing is worse than no start.
+    pub(super) later: &'static [&'static str],
+}
+
+/// One key.
+#[derive(Debug)]
+pub(super) struct Key {
+    pub(super) name: &'static str,
+    /// What to write.
+    pub(super) kind: &'static str,
+    /// What holds without it; a dash where it has to be given, or where there is nothing to default.
+    pub(super) default: &'static str,
+    pub(super) meaning: &'static str,
+}
+
+const fn key(name: &'static str, kind: &'static str, default: &'static str, meaning: &'static str) -> Key {
+    Key { name, kind, default, meaning }
+}
+
+const fn place(name: &'static str, keys: &'static [Key], later: &'static [&'static str]) -> Place {
+    Place { name, any_case: false, keys, later }
+}
+
+/// Every place, in the order of the reference page.
+pub(super) static PLACES: [&Place; 14] = [
+    &ROOT,
+    &LISTENER,
+    &ADMIN,
+    &CLUSTER,
+    &DESCRIPTORS,
+    &SERVICE_CONFIG,
+    &POLICY,
+    &REST,
+    &PRINT_OPTIONS,
+    &RUNTIME,
+    &SHUTDOWN,
+    &TELEMETRY,
+    &LOGS,
+    &ACCESS,
+];
+
+pub(super) static ROOT: Place = place(
+    "the file",
+    &[
+        key("version", "`1`", "`1`", "The version of this format."),
+        key("listen", "address", "`0.0.0.0:8080`", "Short for one listener with the name `public`."),
+        key("listeners", "list", "-", "The addresses to serve on, in place of `listen`."),
+        key("admin", "table", "-", "The operator's port."),
+        key("clusters", "table", "-", "The gRPC backends by name: a target, or a table. At least one."),
+        key("policies", "list", "-", "Deadlines and limits by selector."),
+        key("rest", "table", "-", "How JSON requests are understood and answered."),
+        key("runtime", "table", "-", "The process."),
+        key("shutdown", "table", "-", "How the process ends."),
+        key("telemetry", "table", "-", "What the process tells about itself."),
+    ],
+    &["routes", "http", "openapi", "cors", "authentication", "authorization", "stores", "overload", "config"],
+);
+
+pub(super) static LISTENER: Place = place(
+    "listeners[]",
+    &[
+        key("name", "text", "-", "The name in logs and metrics, each once."),
+        key(
+            "address",
+            "address",
+            "-",
+            "An IP address or `localhost`, and a port. gRPC, gRPC-Web and REST share it; port 0 lets the system choose.",
+        ),
+    ],
+    &[
+        "tls",
+        "protocols",
+        "trusted_proxies",
+        "max_connections",
+        "max_connection_age",
+        "max_connection_age_grace",
+        "http2",
+    ],
+);
+
+pub(super) static ADMIN: Place = place(
+    "admin",
+    &[key(
+        "address",
+        "address",
+        "`127.0.0.1:9901`",
+        "Where `/healthz`, `/readyz` and `/metrics` are served. It is meant for operators, not for the internet.",
+    )],
+    &["console", "allow_from"],
+);
+
+pub(super) static CLUSTER: Place = place(
+    "clusters.NAME",
+    &[
+        key("target", "target", "-", "Where the endpoints are."),
+        key(
+            "dns_refresh_rate",
+            "duration",
+            "`5s`",
+            "How often a `dns:` target is looked up. The TTL of the answer is ignored.",
+        ),
+        key("connect_timeout", "duration", "`2s`", "How long a connection may take to open."),
+        key(
+            "required",
+            "`true`, `false`",
+            "`true`",
+            "Whether `/readyz` waits for a healthy endpoint and a schema of this cluster.",
+        ),
+        key(
+            "expose",
+            "list of selectors",
+            "all but `grpc.*`",
+            "What callers can reach. A service's full name alone means all its methods.",
+        ),
+        key("descriptors", "table", "-", "Where the schema comes from."),
+        key("service_config", "table", "-", "A gRPC service config."),
+    ],
+    &[
+        "respect_dns_ttl",
+        "connections_per_endpoint",
+        "tls",
+        "http2",
+        "health_checks",
+        "outlier_detection",
+        "circuit_breakers",
+        "trip",
+        "slow_start_window",
+        "preserve_host",
+    ],
+);
+
+pub(super) static DESCRIPTORS: Place = place(
+    "clusters.NAME.descriptors",
+    &[
+        key(
+            "reflection",
+            "`auto`, `always`, `never`",
+            "`auto`",
+            "Whether the backend is asked (grpc.reflection.v1, then v1alpha). `auto`: asked, and its absence is no \
+             failure where protosets serve; `always`: a failure keeps the cluster from being ready.",
+        ),
+        key("refresh_interval", "duration", "`30s`", "How often the backend is asked again."),
+        key(
+            "protosets",
+            "list of paths",
+            "`[]`",
+            "Files of a `FileDescriptorSet` (`protoc --include_imports --descriptor_set_out`, `buf build -o`), \
+             relative to the configuration file.",
+        ),
+    ],
+    &["protos"],
+);
+
+pub(super) static SERVICE_CONFIG: Place = Place {
+    name: "clusters.NAME.service_config",
+    any_case: true,
+    keys: &[key(
+        "loadBalancingConfig",
+        "list of tables of one key",
+        "`[{least_request: {}}]`",
+        "The policy that spreads requests: the first of the list that is `least_request` \
+         (or `least_request_experimental`) or `round_robin`.",
+    )],
+    later: &["healthCheckConfig", "retryThrottling", "methodConfig", "loadBalancingPolicy"],
+};
+
+pub(super) static POLICY: Place = place(
+    "policies[]",
+    &[
+        key(
+            "selector",
+            "selector",
+            "-",
+            "The methods this entry speaks of. Of all entries that match, each key is taken from the most specific.",
+        ),
+        key("timeout", "duration, `none`", "`15s`", "The deadline of a unary call whose caller sets none."),
+        key("max_timeout", "duration", "`5m`", "The most that a caller's deadline, or `timeout`, may be."),
+        key("max_request_bytes", "size", "`4MiB`", "The largest message of a request."),
+        key("max_response_bytes", "size", "`16MiB`", "The largest message of a response."),
+        key(
+            "stream_idle_timeout",
+            "duration, `none`",
+            "`5m`",
+            "How long a stream may go without a message in either direction.",
+        ),
+        key("max_stream_duration", "duration, `none`", "`1h`", "How long a stream may live."),
+    ],
+    &["rate_limits", "idempotency", "retry", "cache", "coalesce", "hedging"],
+);
+
+pub(super) static REST: Place = place(
+    "rest",
+    &[
+        key(
+            "auto_mapping",
+            "`true`, `false`",
+            "`true`",
+            "Whether every exposed method answers at `POST /pkg.Service/Method`, annotated or not.",
+        ),
+        key("print_options", "table", "-", "How messages are printed as JSON."),
+    ],
+    &[
+        "ignore_unknown_query_parameters",
+        "reject_unknown_json_fields",
+        "case_insensitive_enum_parsing",
+        "streaming",
+        "error_format",
+        "forward_headers",
+        "metadata_prefix",
+        "compression",
+    ],
+);
+
+pub(super) static PRINT_OPTIONS: Place = place(
+    "rest.print_options",
+    &[
+        key(
+            "always_print_primitive_fields",
+            "`true`, `false`",
+            "`false`",
+            "Whether scalar and repeated fields are printed when they hold their default.",
+        ),
+        key(
+            "always_print_enums_as_ints",
+            "`true`, `false`",
+            "`false`",
+            "Whether enums are printed as numbers.",
+        ),
+        key(
+            "preserve_proto_field_names",
+            "`true`, `false`",
+            "`false`",
+            "Whether fields keep the names of the proto file rather than lowerCamelCase.",
+        ),
+        key("add_whitespace", "`true`, `false`", "`false`", "Whether the JSON is indented."),
+    ],
+    &[],
+);
+
+pub(super) static RUNTIME: Place = place(
+    "runtime",
+    &[key(
+        "worker_threads",
+        "number",
+        "`0`",
+        "Threads that carry calls. 0: one per CPU, and a cgroup's quota counts.",
+    )],
+    &[],
+);
+
+pub(super) static SHUTDOWN: Place = place(
+    "shutdown",
+    &[
+        key(
+            "drain_delay",
+            "duration",
+            "`5s`",
+            "After SIGTERM: how long `/readyz` says no while calls are still taken, so that load balancers notice.",
+        ),
+        key("grace", "duration", "`20s`", "Then: how long calls in flight may take to finish."),
+    ],
+    &[],
+);
+
+pub(super) static TELEMETRY: Place = place(
+    "telemetry",
+    &[key("logs", "table", "-", "The log, on standard error.")],
+    &["service_name", "traces", "metrics"],
+);
+
+pub(super) static LOGS: Place = place(
+    "telemetry.logs",
+    &[
+        key(
+            "level",
+            "`error`, `warn`, `info`, `debug`, `trace`, `off`",
+            "`info`",
+            "The least important messages that are written.",
+        ),
+        key(
+            "format",
+            "`json`, `text`",
+            "`text` on a terminal, else `json`",
+            "One JSON object a line, or text.",
+        ),
+        key("access", "table", "-", "The access log."),
+    ],
+    &[],
+);
+
+pub(super) static ACCESS: Place = place(
+    "telemetry.logs.access",
+    &[key("enabled", "`true`, `false`", "`true`", "Whether each call is one line of the log.")],
+    &["sample_ok", "slow_threshold", "fields"],
+);
