@@ -3,16 +3,16 @@
 //! Each test starts a backend and a gateway of its own, then runs one program of `tests/peers`, whose cases
 //! it reports. `scripts/peers` installs what the programs need; without it the tests fail and say so.
 
+#[path = "support/program.rs"]
+#[expect(dead_code, reason = "shared by all test binaries, each uses a part")]
+mod program;
+
 use std::{
     fs,
-    io::{BufRead, BufReader},
-    process::{Child, Command, Stdio},
-    sync::mpsc,
-    thread,
-    time::Duration,
+    process::{Command, Stdio},
 };
 
-use tempfile::NamedTempFile;
+use program::Program;
 
 #[test]
 fn grpcio() {
@@ -80,53 +80,4 @@ fn peers() -> String {
         "the peers are not installed in {folder}: run scripts/peers, or scripts/test for everything"
     );
     folder
-}
-
-/// One run of the binary, killed when it is dropped.
-struct Program {
-    child: Child,
-    address: String,
-    log: NamedTempFile,
-}
-
-impl Program {
-    /// Starts a verb and waits until it says on standard output where it listens.
-    fn start(arguments: &[&str]) -> Self {
-        let log = NamedTempFile::new().expect("a temporary file");
-        let mut child = Command::new(env!("CARGO_BIN_EXE_edgeway"))
-            .args(arguments)
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(log.reopen().expect("a temporary file opens twice"))
-            .spawn()
-            .expect("the binary can be started");
-        let stdout = BufReader::new(child.stdout.take().expect("standard output is piped"));
-        let mut program = Self { child, address: String::new(), log };
-        let (sender, receiver) = mpsc::channel();
-        // Reads to the end, so that a program that goes on writing never waits for its reader.
-        thread::spawn(move || {
-            for line in stdout.lines().map_while(Result::ok) {
-                if let Some((_, address)) = line.split_once("listening on ") {
-                    let _ = sender.send(address.trim().to_owned());
-                }
-            }
-        });
-        match receiver.recv_timeout(Duration::from_secs(20)) {
-            Ok(address) => program.address = address,
-            Err(_) => panic!("{arguments:?} does not say where it listens; it wrote:\n{}", program.log()),
-        }
-        program
-    }
-
-    /// What it wrote to standard error.
-    fn log(&self) -> String {
-        fs::read_to_string(self.log.path()).unwrap_or_else(|error| error.to_string())
-    }
-}
-
-impl Drop for Program {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
 }
