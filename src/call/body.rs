@@ -74,6 +74,7 @@ impl Body {
     }
 
     /// The complete body, or this one back.
+    #[expect(clippy::result_large_err, reason = "no error: the other half of a body's two shapes")]
     pub fn into_whole(self) -> Result<Whole, Self> {
         match self.0 {
             Inner::Whole(whole) => Ok(whole),

@@ -6,7 +6,10 @@ use http::StatusCode;
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt};
 
-use crate::grpc::{self, frame::FrameError};
+use crate::{
+    grpc::{self, frame::FrameError},
+    telemetry::metrics::CancelledBy,
+};
 
 /// The words of `google.rpc.ErrorInfo.reason`, domain `edgeway`: what a client may do next.
 pub mod reason {
@@ -37,6 +40,7 @@ pub struct CallError(Box<Inner>);
 struct Inner {
     status: Status,
     origin: Origin,
+    cancelled: Option<CancelledBy>,
 }
 
 /// Whose doing it was.
@@ -101,7 +105,9 @@ impl CallError {
     /// The deadline passed; `sent` says whether a backend may have run the call.
     pub fn deadline_exceeded(sent: bool) -> Self {
         let reason = if sent { reason::OUTCOME_UNKNOWN } else { reason::NOT_EXECUTED };
-        Self::new(Origin::Gateway, Code::DeadlineExceeded, "deadline exceeded".into(), Some((reason, None)))
+        let message = "deadline exceeded".into();
+        Self::new(Origin::Gateway, Code::DeadlineExceeded, message, Some((reason, None)))
+            .by(CancelledBy::Deadline)
     }
 
     /// A stream passed without a byte for too long, or lasted too long.
@@ -112,12 +118,14 @@ impl CallError {
     /// A stream that outlasted the grace of a shutdown.
     pub fn shutting_down() -> Self {
         let message = "the gateway is shutting down".into();
-        Self::new(Origin::Gateway, Code::Unavailable, message, Some((reason::SHUTTING_DOWN, None)))
+        let info = Some((reason::SHUTTING_DOWN, None));
+        Self::new(Origin::Gateway, Code::Unavailable, message, info).by(CancelledBy::Shutdown)
     }
 
     /// The client went away; nobody reads this but records.
     pub fn client_gone() -> Self {
-        Self::new(Origin::Client, Code::Cancelled, "the client went away".into(), None)
+        let message = "the client went away".into();
+        Self::new(Origin::Client, Code::Cancelled, message, None).by(CancelledBy::Client)
     }
 
     /// A request body that is not a sequence of frames within the limit.
@@ -155,7 +163,7 @@ impl CallError {
 
     /// A status that was built with all its details, for what the client did wrong.
     pub fn client(status: Status) -> Self {
-        Self(Box::new(Inner { status, origin: Origin::Client }))
+        Self(Box::new(Inner { status, origin: Origin::Client, cancelled: None }))
     }
 
     fn new(origin: Origin, code: Code, message: String, info: Option<(&'static str, Option<&str>)>) -> Self {
@@ -171,12 +179,22 @@ impl CallError {
                 )
             }
         };
-        Self(Box::new(Inner { status, origin }))
+        Self(Box::new(Inner { status, origin, cancelled: None }))
+    }
+
+    fn by(mut self, cancelled: CancelledBy) -> Self {
+        self.0.cancelled = Some(cancelled);
+        self
     }
 
     /// The status that the client is to see.
     pub fn status(&self) -> &Status {
         &self.0.status
+    }
+
+    /// Who ended the call, where it was not the backend.
+    pub fn cancelled_by(&self) -> Option<CancelledBy> {
+        self.0.cancelled
     }
 
     /// Whose doing it was.

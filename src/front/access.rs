@@ -15,6 +15,7 @@ use axum::{
 use http::header;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use tokio::time::Instant;
+use tonic::Code;
 
 use super::{classify::Door, grpc_web::Encoding};
 use crate::{
@@ -86,8 +87,9 @@ impl Drop for Access {
         record.grpc_type = outcome.kind.map_or("", Kind::label);
         record.grpc_service = Text::cut(service);
         record.grpc_method = Text::cut(method);
-        // A call that is dropped without a status was left by its client.
-        record.grpc_code = outcome.code.unwrap_or(tonic::Code::Cancelled) as usize;
+        // A call that is dropped without a status was left by its client; what never was a call has no other word.
+        let no_status = if outcome.path.is_empty() { Code::Ok } else { Code::Cancelled };
+        record.grpc_code = outcome.code.unwrap_or(no_status) as usize;
         record.grpc_message = Text::cut(&outcome.message);
         record.messages_in = messages_in;
         record.messages_out = messages_out;

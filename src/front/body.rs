@@ -20,10 +20,10 @@ use crate::call::{Body, CallError, Chunks, Whole};
 ///
 /// # Errors
 /// A client that goes away, or stops sending, before its request is there.
-pub(super) async fn gather(mut body: HttpBody) -> Result<Body, CallError> {
+pub(super) async fn gather(mut body: HttpBody, time: Duration) -> Result<Body, CallError> {
     let mut pieces = Vec::new();
     let mut length = 0;
-    let collected = tokio::time::timeout(PATIENCE, async {
+    let collected = tokio::time::timeout(time, async {
         while !body.is_end_stream() && length <= MOST {
             match poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await {
                 None => return Ok(true),
@@ -46,12 +46,14 @@ pub(super) async fn gather(mut body: HttpBody) -> Result<Body, CallError> {
             Ok(Body::stream(Inbound { first: pieces, rest: body }))
         }
         Ok(Err(error)) => Err(error),
-        Err(_) => Err(CallError::refused(
-            tonic::Code::DeadlineExceeded,
-            crate::call::reason::NOT_EXECUTED,
-            format!("the request body did not come within {PATIENCE:?}"),
-        )),
+        Err(_) => Err(late(time)),
     }
+}
+
+/// The end of a call whose request did not come in time.
+pub(super) fn late(time: Duration) -> CallError {
+    let message = format!("the request body did not come within {time:?}");
+    CallError::refused(tonic::Code::DeadlineExceeded, crate::call::reason::NOT_EXECUTED, message)
 }
 
 /// Takes a body as it comes.
@@ -86,6 +88,3 @@ impl http_body::Body for Inbound {
 
 /// What is waited for in full: one stream window, so that the client never waits for credit that nobody grants.
 const MOST: usize = 64 << 10;
-
-/// How long a small body may take.
-const PATIENCE: Duration = Duration::from_secs(30);

@@ -62,7 +62,7 @@ async fn call(
     let body = if context.kind.client_streaming() {
         body::stream(body)
     } else {
-        match body::gather(body).await {
+        match body::gather(body, open::body_time(method, &context)).await {
             Ok(body) => body,
             Err(error) => return Err(opening.refused(Some(method), error)),
         }

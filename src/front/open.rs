@@ -1,6 +1,6 @@
 //! From a found method to a call on its way.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use http::{HeaderMap, Method, Uri, Version};
 use tower::Service;
@@ -58,12 +58,18 @@ impl Opening {
     pub(super) fn refused(&self, method: Option<&MethodPlan>, error: CallError) -> CallError {
         let metrics = method.map_or(&self.plan.unknown, |method| &method.metrics);
         metrics.server.started();
-        metrics.server.handled(error.status().code() as usize, std::time::Duration::ZERO);
+        metrics.server.handled(error.status().code() as usize, Duration::ZERO);
         if let Some(journal) = &self.journal {
             journal.ended(error.status().code(), error.status().message());
         }
         error
     }
+}
+
+/// How long the body of a request may take: no longer than the call.
+pub(super) fn body_time(method: &MethodPlan, context: &Context) -> Duration {
+    let call = context.client_timeout.or(method.policy.timeout).unwrap_or(BODY_TIME);
+    call.min(BODY_TIME)
 }
 
 /// The client's timeout by `grpc-timeout`, which is taken out: the way out writes its own.
@@ -80,3 +86,6 @@ pub(super) fn grpc_timeout(headers: &mut HeaderMap, context: &mut Context) -> Re
         }
     }
 }
+
+/// How long the body of a request may take where the call may take longer.
+const BODY_TIME: Duration = Duration::from_secs(30);

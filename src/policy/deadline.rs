@@ -134,10 +134,10 @@ mod tests {
         }
     }
 
-    fn check(kind: Kind, policy: Policy, client: Option<u64>, expect: Option<(u64, DeadlineSource)>) {
+    fn check(kind: Kind, policy: &Policy, client: Option<u64>, expect: Option<(u64, DeadlineSource)>) {
         let mut context = Context::new(kind, Inbound::Grpc, Metrics::new().unknown_method());
         context.client_timeout = client.map(Duration::from_secs);
-        set(&mut context, &policy, 0.5);
+        set(&mut context, policy, 0.5);
         let found = context
             .deadline
             .map(|deadline| ((deadline - context.started).as_secs(), context.deadline_source));
@@ -148,12 +148,12 @@ mod tests {
     #[tokio::test]
     async fn the_table() {
         use DeadlineSource::Client;
-        check(Kind::Unary, policy(), None, Some((15, DeadlineSource::Policy)));
-        check(Kind::Unary, policy(), Some(20), Some((20, Client)));
-        check(Kind::Unary, policy(), Some(301), Some((300, DeadlineSource::Policy)));
-        check(Kind::Unary, Policy { timeout: None, ..policy() }, None, None);
-        check(Kind::ServerStream, policy(), None, None);
-        check(Kind::Bidi, policy(), Some(301), Some((301, Client)));
-        check(Kind::Bidi, policy(), Some(u64::MAX), Some((3600, DeadlineSource::Policy)));
+        check(Kind::Unary, &policy(), None, Some((15, DeadlineSource::Policy)));
+        check(Kind::Unary, &policy(), Some(20), Some((20, Client)));
+        check(Kind::Unary, &policy(), Some(301), Some((300, DeadlineSource::Policy)));
+        check(Kind::Unary, &Policy { timeout: None, ..policy() }, None, None);
+        check(Kind::ServerStream, &policy(), None, None);
+        check(Kind::Bidi, &policy(), Some(301), Some((301, Client)));
+        check(Kind::Bidi, &policy(), Some(u64::MAX), Some((3600, DeadlineSource::Policy)));
     }
 }

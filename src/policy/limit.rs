@@ -134,7 +134,7 @@ impl Tally {
         for chunk in whole.chunks.iter() {
             self.feed(chunk)?;
         }
-        let ok = whole.trailers.as_ref().is_none_or(|trailers| is_ok(trailers));
+        let ok = whole.trailers.as_ref().is_none_or(is_ok);
         self.finish(ok)?;
         Ok(Body::whole(whole))
     }

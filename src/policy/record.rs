@@ -147,8 +147,8 @@ impl Entry {
     }
 
     fn close_with(self, error: &CallError) {
-        if error.status().code() == Code::DeadlineExceeded {
-            self.metrics.cancelled(CancelledBy::Deadline);
+        if let Some(by) = error.cancelled_by() {
+            self.metrics.cancelled(by);
         }
         self.close(error.status().code(), error.status().message());
     }

@@ -40,6 +40,7 @@ impl Listener {
 /// No error ends the loop: most concern one peer that went away before it was accepted, and the others (no file
 /// descriptor, no memory) pass. Those are waited out in small steps, since the socket stays readable meanwhile.
 pub async fn accept(listener: Listener, dealer: Dealer, metrics: Metrics, stop: CancellationToken) {
+    let open = metrics.downstream_connections(listener.name());
     let mut pause = SHORTEST_PAUSE;
     loop {
         let accepted = tokio::select! {
@@ -47,7 +48,8 @@ pub async fn accept(listener: Listener, dealer: Dealer, metrics: Metrics, stop: 
             accepted = listener.socket.accept() => accepted,
         };
         let dealt = accepted.and_then(|(stream, peer)| {
-            let socket = Socket { stream: stream.into_std()?, peer, listener: Arc::clone(&listener.name) };
+            let listener = Arc::clone(&listener.name);
+            let socket = Socket { stream: stream.into_std()?, peer, listener, counted: open.enter() };
             Ok(dealer.deal(socket))
         });
         match dealt {

@@ -18,7 +18,7 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::connection;
-use crate::call::Peer;
+use crate::{call::Peer, telemetry::metrics::Entered};
 
 /// One thread with a runtime of its own; what is dealt to it never leaves it.
 pub struct Worker {
@@ -48,6 +48,7 @@ pub(super) struct Socket {
     pub(super) stream: std::net::TcpStream,
     pub(super) peer: SocketAddr,
     pub(super) listener: Arc<str>,
+    pub(super) counted: Entered,
 }
 
 impl Worker {
@@ -70,7 +71,7 @@ impl Worker {
             let (router, product) = build();
             let _ = built_out.send(product);
             while let Some(socket) = sockets.recv().await {
-                let open = Open(Arc::clone(&counted));
+                let open = (Open(Arc::clone(&counted)), socket.counted);
                 let served = connection::serve(
                     socket.stream,
                     router.clone(),

@@ -133,10 +133,7 @@ impl State {
             self.keep(&chunk);
             return Poll::Ready(Ok(Some(chunk)));
         }
-        let first = match ready!(self.poll_data(cx))? {
-            Some(first) => first,
-            None => return Poll::Ready(Ok(None)),
-        };
+        let Some(first) = ready!(self.poll_data(cx))? else { return Poll::Ready(Ok(None)) };
         let chunk = if first.len() >= COALESCE || self.body.is_end_stream() {
             first
         } else {

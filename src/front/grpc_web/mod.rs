@@ -12,6 +12,8 @@ mod reply;
 mod text;
 mod trailers;
 
+use std::time::Duration;
+
 use axum::{
     body::Body as HttpBody,
     extract::Request,
@@ -79,15 +81,22 @@ async fn call(
         return Err(opening.refused(Some(method), error));
     }
     metadata::from_client(headers);
-    let body = match read(body, format.request, &context).await {
+    let time = open::body_time(method, &context);
+    let body = match read(body, format.request, &context, time).await {
         Ok(body) => body,
         Err(error) => return Err(opening.refused(Some(method), error)),
     };
     opening.call(method, context, uri, std::mem::take(headers), body).await
 }
 
-async fn read(body: HttpBody, encoding: Encoding, context: &Context) -> Result<Body, CallError> {
-    let body = if context.kind.client_streaming() { body::stream(body) } else { body::gather(body).await? };
+async fn read(
+    body: HttpBody,
+    encoding: Encoding,
+    context: &Context,
+    time: Duration,
+) -> Result<Body, CallError> {
+    let body =
+        if context.kind.client_streaming() { body::stream(body) } else { body::gather(body, time).await? };
     if encoding == Encoding::Binary {
         return Ok(body);
     }

@@ -15,16 +15,17 @@ mod stream;
 mod timeout;
 mod unary;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use axum::{body::Body as HttpBody, extract::Request, response::Response};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use http_body::Body as _;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use tonic::Code;
 
 use self::refuse::Refusal;
-use super::{classify::media_type, open, open::Opening};
+use super::{body, classify::media_type, open, open::Opening};
 use crate::{
     call::{Body, CallError, Inbound, Kind, reason},
     codec,
@@ -40,8 +41,7 @@ pub(super) async fn serve(opening: Opening, request: Request) -> Response {
         Ok(response) => response,
         Err(refusal) => refusal.into_response(&plan),
     };
-    // The length stays: it is that of the GET.
-    if head_only { response.map(|_| HttpBody::empty()) } else { response }
+    if head_only { without_body(response) } else { response }
 }
 
 async fn answer(opening: Opening, request: Request, plan: &Plan) -> Result<Response, Refusal> {
@@ -56,7 +56,7 @@ async fn answer(opening: Opening, request: Request, plan: &Plan) -> Result<Respo
         journal.matched(found.template.as_str());
     }
     let mut context = opening.context(method, Inbound::Rest);
-    let refused = |error| Refusal::of(method, opening.refused(Some(method), error));
+    let refused = |error| Refusal::of(method, &opening.refused(Some(method), error));
     open::grpc_timeout(&mut head.headers, &mut context).map_err(refused)?;
     timeout::read(&mut head.headers, &mut context).map_err(refused)?;
     if method.kind.client_streaming() {
@@ -67,7 +67,8 @@ async fn answer(opening: Opening, request: Request, plan: &Plan) -> Result<Respo
         // A body that no rule asks for means nothing; hyper drops what is left of it.
         BodyBinding::None => Bytes::new(),
         BodyBinding::All | BodyBinding::Field { .. } => {
-            let read = json_body(&head.headers, body, method.policy.max_request_bytes).await;
+            let time = open::body_time(method, &context);
+            let read = json_body(&head.headers, body, method.policy.max_request_bytes, time).await;
             read.map_err(|(http, error)| refused(error).with_http(http))?
         }
     };
@@ -82,12 +83,20 @@ async fn answer(opening: Opening, request: Request, plan: &Plan) -> Result<Respo
     head.headers.remove(GRPC_ENCODING);
     head.headers.remove(GRPC_ACCEPT_ENCODING);
     let called = opening.call(method, context, method.uri.clone(), head.headers, frames).await;
-    let answer = called.map_err(|error| Refusal::of(method, error))?;
+    let answer = called.map_err(|error| Refusal::of(method, &error))?;
     if method.kind == Kind::ServerStream {
         stream::reply(binding, answer, format).await
     } else {
         unary::reply(binding, answer).await
     }
+}
+
+/// The answer to a HEAD: that of the GET with its length, if it has one, and nothing else.
+fn without_body(mut response: Response) -> Response {
+    if let Some(length) = response.body().size_hint().exact() {
+        response.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from(length));
+    }
+    response.map(|_| HttpBody::empty())
 }
 
 /// The request body, if it may be JSON.
@@ -98,6 +107,7 @@ async fn json_body(
     headers: &HeaderMap,
     body: HttpBody,
     limit: usize,
+    time: Duration,
 ) -> Result<Bytes, (StatusCode, CallError)> {
     let media_type = media_type(headers, &header::CONTENT_TYPE);
     let is_json = media_type.eq_ignore_ascii_case(b"application/json")
@@ -112,7 +122,7 @@ async fn json_body(
         let error = CallError::refused(Code::InvalidArgument, reason::BAD_REQUEST, message);
         return Err((StatusCode::UNSUPPORTED_MEDIA_TYPE, error));
     }
-    let read = tokio::time::timeout(BODY_TIME, Limited::new(body, limit).collect()).await;
+    let read = tokio::time::timeout(time, Limited::new(body, limit).collect()).await;
     match read {
         Ok(Ok(collected)) => Ok(collected.to_bytes()),
         Ok(Err(error)) if error.is::<LengthLimitError>() => {
@@ -121,11 +131,7 @@ async fn json_body(
             Err((StatusCode::PAYLOAD_TOO_LARGE, error))
         }
         Ok(Err(_)) => Err((StatusCode::BAD_REQUEST, CallError::client_gone())),
-        Err(_) => {
-            let message = format!("the request body did not come within {BODY_TIME:?}");
-            let error = CallError::refused(Code::DeadlineExceeded, reason::NOT_EXECUTED, message);
-            Err((StatusCode::REQUEST_TIMEOUT, error))
-        }
+        Err(_) => Err((StatusCode::REQUEST_TIMEOUT, body::late(time))),
     }
 }
 
@@ -139,6 +145,3 @@ fn dress(headers: &mut HeaderMap, content_type: &'static str) {
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
 }
-
-/// How long a request body may take.
-const BODY_TIME: std::time::Duration = std::time::Duration::from_secs(30);

@@ -17,9 +17,12 @@ use crate::{
     route::{Allow, Miss},
 };
 
-/// A request that gets an error for an answer.
+/// A request that gets an error for an answer. One word wide: it is the error of every step.
 #[derive(Debug)]
-pub(super) struct Refusal {
+pub(super) struct Refusal(Box<Inner>);
+
+#[derive(Debug)]
+struct Inner {
     status: Status,
     /// The HTTP status, where HTTP has a better one than the code's.
     http: Option<StatusCode>,
@@ -32,39 +35,38 @@ pub(super) struct Refusal {
 
 impl Refusal {
     /// A call of a known method that Edgeway ended.
-    pub(super) fn of(method: &Arc<MethodPlan>, error: CallError) -> Self {
-        Self { method: Some(Arc::clone(method)), ..Self::new(error) }
+    pub(super) fn of(method: &Arc<MethodPlan>, error: &CallError) -> Self {
+        let mut refusal = Self::new(error);
+        refusal.0.method = Some(Arc::clone(method));
+        refusal
     }
 
     /// A call that its backend ended with an error.
     pub(super) fn backend(method: &Arc<MethodPlan>, status: Status, headers: HeaderMap) -> Self {
-        Self { status, http: None, allow: None, headers, method: Some(Arc::clone(method)) }
+        Self(Box::new(Inner { status, http: None, allow: None, headers, method: Some(Arc::clone(method)) }))
     }
 
-    pub(super) fn with_http(self, http: StatusCode) -> Self {
-        Self { http: Some(http), ..self }
+    pub(super) fn with_http(mut self, http: StatusCode) -> Self {
+        self.0.http = Some(http);
+        self
     }
 
-    fn new(error: CallError) -> Self {
-        Self {
-            status: error.status().clone(),
-            http: None,
-            allow: None,
-            headers: HeaderMap::new(),
-            method: None,
-        }
+    fn new(error: &CallError) -> Self {
+        let (status, headers) = (error.status().clone(), HeaderMap::new());
+        Self(Box::new(Inner { status, http: None, allow: None, headers, method: None }))
     }
 
     pub(super) fn into_response(self, plan: &Plan) -> Response {
-        let (pool, write) = match &self.method {
+        let Inner { status, http, allow, headers, method } = *self.0;
+        let (pool, write) = match &method {
             Some(method) => (&method.pool, &method.write),
             None => (&plan.builtin, &plan.write),
         };
-        let mut response = Response::new(HttpBody::from(json(pool, write, &self.status)));
-        *response.status_mut() = self.http.unwrap_or_else(|| code::to_http(self.status.code()));
-        *response.headers_mut() = self.headers;
+        let mut response = Response::new(HttpBody::from(json(pool, write, &status)));
+        *response.status_mut() = http.unwrap_or_else(|| code::to_http(status.code()));
+        *response.headers_mut() = headers;
         dress(response.headers_mut(), "application/json");
-        if let Some(allow) = self.allow.and_then(|allow| HeaderValue::try_from(allow.to_string()).ok()) {
+        if let Some(allow) = allow.and_then(|allow| HeaderValue::try_from(allow.to_string()).ok()) {
             response.headers_mut().insert(header::ALLOW, allow);
         }
         response
@@ -91,7 +93,7 @@ pub(super) fn miss(opening: &Opening, head: &Parts, miss: Miss) -> Result<Respon
         Miss::BadPath(error) => (Code::InvalidArgument, StatusCode::BAD_REQUEST, None, error.to_string()),
         Miss::NotFound => {
             if let Some(error) = plan.not_loaded() {
-                return Err(Refusal::new(opening.refused(None, error)));
+                return Err(Refusal::new(&opening.refused(None, error)));
             }
             let path = path.chars().take(256).collect::<String>();
             let mut message = format!("no route for {method} {}", path.escape_debug());
@@ -103,7 +105,9 @@ pub(super) fn miss(opening: &Opening, head: &Parts, miss: Miss) -> Result<Respon
     };
     let reason = if code == Code::InvalidArgument { reason::BAD_REQUEST } else { reason::ROUTE_NOT_FOUND };
     let error = opening.refused(None, CallError::refused(code, reason, message));
-    Err(Refusal { allow, ..Refusal::new(error).with_http(http) })
+    let mut refusal = Refusal::new(&error).with_http(http);
+    refusal.0.allow = allow;
+    Err(refusal)
 }
 
 fn options(allow: &Allow) -> Response {

@@ -90,7 +90,7 @@ pub(super) async fn reply(
                 Ok(data) => {
                     decoder.push(&data);
                     let next = decoder.next_message().map_err(CallError::response_frame);
-                    first = next.map_err(|error| Refusal::of(method, error))?;
+                    first = next.map_err(|error| Refusal::of(method, &error))?;
                 }
                 Err(frame) => {
                     ended = true;
@@ -101,9 +101,9 @@ pub(super) async fn reply(
                     }
                 }
             },
-            Some(Err(error)) => return Err(Refusal::of(method, error)),
+            Some(Err(error)) => return Err(Refusal::of(method, &error)),
             None => {
-                return Err(Refusal::of(method, CallError::reply_lost("the answer ended without a status")));
+                return Err(Refusal::of(method, &CallError::reply_lost("the answer ended without a status")));
             }
         }
     }

@@ -26,7 +26,7 @@ pub(super) async fn reply(binding: &Binding, answer: call::Response) -> Result<R
     if let Some(status) = status::read(&headers) {
         return Err(Refusal::backend(method, status, headers));
     }
-    let failed = |error| Refusal::of(method, error);
+    let failed = |error| Refusal::of(method, &error);
     let collected = body.collect().await.map_err(failed)?;
     let status = collected.trailers().and_then(status::read);
     let status = status.ok_or_else(|| failed(CallError::reply_lost("the answer ended without a status")))?;
