@@ -8,11 +8,10 @@ use std::{
 
 use axum::{
     body::Body as HttpBody,
-    extract::Request,
     response::{IntoResponse, Response},
 };
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Method, StatusCode, Version, header};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, Version, header, request::Parts};
 use http_body::Frame;
 
 use super::{body, open, open::Opening};
@@ -22,15 +21,14 @@ use crate::{
 };
 
 /// Serves one call. HTTP 200 and exactly one status, whatever happens.
-pub(super) async fn serve(opening: Opening, request: Request) -> Response {
-    if request.version() != Version::HTTP_2 {
+pub(super) async fn serve(opening: Opening, mut head: Parts, body: HttpBody) -> Response {
+    if head.version != Version::HTTP_2 {
         let text = "gRPC needs HTTP/2; over HTTP/1.1 send application/grpc-web or JSON\n";
         return (StatusCode::HTTP_VERSION_NOT_SUPPORTED, text).into_response();
     }
-    if request.method() != Method::POST {
+    if head.method != Method::POST {
         return (StatusCode::METHOD_NOT_ALLOWED, [(header::ALLOW, "POST")]).into_response();
     }
-    let (mut head, body) = request.into_parts();
     // What a client wrote it can read: `+proto` stays `+proto`.
     let content_type = head.headers.get(header::CONTENT_TYPE).cloned().unwrap_or(grpc::CONTENT_TYPE);
     let answer = match call(opening, head.uri, &mut head.headers, body).await {

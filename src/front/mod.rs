@@ -12,6 +12,7 @@
 mod access;
 mod body;
 mod classify;
+mod gate;
 mod grpc;
 mod grpc_web;
 mod open;
@@ -20,10 +21,14 @@ mod rest;
 use std::{convert::Infallible, sync::Arc};
 
 use arc_swap::ArcSwap;
-use axum::{Router, extract::Request, response::Response};
+use axum::{
+    Router,
+    extract::Request,
+    response::{IntoResponse, Response},
+};
 use tower::service_fn;
 
-use self::{access::Access, classify::Door};
+use self::{access::Access, classify::Door, open::Opening};
 use crate::{plan::Plan, policy::Stack, telemetry::AccessLog};
 
 /// What all doors of a worker share.
@@ -57,11 +62,13 @@ impl Edge {
         let door = classify::classify(&request);
         let access = Access::open(&self.0.access, &request, door);
         let journal = access.as_ref().map(Access::journal);
-        let open = open::Opening { plan, calls: self.0.calls.clone(), journal };
-        let response = match door {
-            Door::Grpc => grpc::serve(open, request).await,
-            Door::GrpcWeb(format) => grpc_web::serve(open, request, format).await,
-            Door::Rest => rest::serve(open, request).await,
+        let opening = Opening { plan, calls: self.0.calls.clone(), journal };
+        let (head, body) = request.into_parts();
+        let response = match (gate::check(&head), door) {
+            (Err(refused), _) => refused.into_response(),
+            (Ok(()), Door::Grpc) => grpc::serve(opening, head, body).await,
+            (Ok(()), Door::GrpcWeb(format)) => grpc_web::serve(opening, head, body, format).await,
+            (Ok(()), Door::Rest) => rest::serve(opening, head, body).await,
         };
         match access {
             Some(access) => access.follow(response),

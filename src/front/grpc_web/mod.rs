@@ -16,11 +16,10 @@ use std::time::Duration;
 
 use axum::{
     body::Body as HttpBody,
-    extract::Request,
     response::{IntoResponse, Response},
 };
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, header, request::Parts};
 
 use super::{body, open, open::Opening};
 use crate::{
@@ -47,8 +46,8 @@ pub(super) enum Encoding {
 }
 
 /// Serves one call. HTTP 200 and exactly one status for everything that is a call.
-pub(super) async fn serve(opening: Opening, request: Request, format: Format) -> Response {
-    if request.method() != Method::POST {
+pub(super) async fn serve(opening: Opening, mut head: Parts, body: HttpBody, format: Format) -> Response {
+    if head.method != Method::POST {
         return (StatusCode::METHOD_NOT_ALLOWED, [(header::ALLOW, "POST")]).into_response();
     }
     if !format.proto {
@@ -56,7 +55,6 @@ pub(super) async fn serve(opening: Opening, request: Request, format: Format) ->
             "expected application/grpc-web, +proto or -text; other message formats are not supported\n";
         return (StatusCode::UNSUPPORTED_MEDIA_TYPE, text).into_response();
     }
-    let (mut head, body) = request.into_parts();
     match call(opening, head.uri, &mut head.headers, body, format).await {
         Ok(answer) => reply(answer, format.response),
         Err(error) => refusal(&error, format.response),

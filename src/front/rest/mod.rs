@@ -17,9 +17,9 @@ mod unary;
 
 use std::{sync::Arc, time::Duration};
 
-use axum::{body::Body as HttpBody, extract::Request, response::Response};
+use axum::{body::Body as HttpBody, response::Response};
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header, request::Parts};
 use http_body::Body as _;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use tonic::Code;
@@ -34,18 +34,17 @@ use crate::{
 };
 
 /// Serves one request.
-pub(super) async fn serve(opening: Opening, request: Request) -> Response {
+pub(super) async fn serve(opening: Opening, head: Parts, body: HttpBody) -> Response {
     let plan = Arc::clone(&opening.plan);
-    let head_only = request.method() == Method::HEAD;
-    let response = match answer(opening, request, &plan).await {
+    let head_only = head.method == Method::HEAD;
+    let response = match answer(opening, head, body, &plan).await {
         Ok(response) => response,
         Err(refusal) => refusal.into_response(&plan),
     };
     if head_only { without_body(response) } else { response }
 }
 
-async fn answer(opening: Opening, request: Request, plan: &Plan) -> Result<Response, Refusal> {
-    let (mut head, body) = request.into_parts();
+async fn answer(opening: Opening, mut head: Parts, body: HttpBody, plan: &Plan) -> Result<Response, Refusal> {
     let found = match plan.routes.lookup(head.method.as_str(), head.uri.path()) {
         Ok(found) => found,
         Err(miss) => return refuse::miss(&opening, &head, miss),
