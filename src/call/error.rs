@@ -41,6 +41,7 @@ struct Inner {
     status: Status,
     origin: Origin,
     cancelled: Option<CancelledBy>,
+    flag: &'static str,
 }
 
 /// Whose doing it was.
@@ -63,7 +64,8 @@ impl CallError {
     /// No backend has seen the call (14, `NOT_EXECUTED`).
     pub fn not_executed(cluster: &str, why: impl fmt::Display) -> Self {
         let message = format!("{cluster}: {why}");
-        Self::new(Origin::Backend, Code::Unavailable, message, Some((reason::NOT_EXECUTED, Some(cluster))))
+        let info = Some((reason::NOT_EXECUTED, Some(cluster)));
+        Self::new(Origin::Backend, Code::Unavailable, message, info).flagged("UpstreamConnectionFailure")
     }
 
     /// The cluster has no schema yet (14, `SCHEMA_NOT_LOADED`).
@@ -80,12 +82,13 @@ impl CallError {
     /// The call was sent and then its connection was lost (14, `OUTCOME_UNKNOWN`).
     pub fn outcome_unknown(cluster: &str, why: impl fmt::Display) -> Self {
         let message = format!("{cluster}: connection lost after the call was sent: {why}");
-        Self::new(Origin::Backend, Code::Unavailable, message, Some((reason::OUTCOME_UNKNOWN, Some(cluster))))
+        let info = Some((reason::OUTCOME_UNKNOWN, Some(cluster)));
+        Self::new(Origin::Backend, Code::Unavailable, message, info).flagged("UpstreamConnectionTermination")
     }
 
     /// A backend answered in a way that is not gRPC, or reset the stream.
     pub fn backend(code: Code, cluster: &str, what: impl fmt::Display) -> Self {
-        Self::new(Origin::Backend, code, format!("{cluster}: {what}"), None)
+        Self::new(Origin::Backend, code, format!("{cluster}: {what}"), None).flagged("UpstreamProtocolError")
     }
 
     /// A backend answered HTTP instead of gRPC.
@@ -108,24 +111,30 @@ impl CallError {
         let message = "deadline exceeded".into();
         Self::new(Origin::Gateway, Code::DeadlineExceeded, message, Some((reason, None)))
             .by(CancelledBy::Deadline)
+            .flagged("UpstreamRequestTimeout")
     }
 
     /// A stream passed without a byte for too long, or lasted too long.
-    pub fn stream_ended(why: impl fmt::Display) -> Self {
-        Self::new(Origin::Gateway, Code::Unavailable, why.to_string(), Some((reason::OUTCOME_UNKNOWN, None)))
+    pub fn stream_ended(flag: &'static str, why: impl fmt::Display) -> Self {
+        let info = Some((reason::OUTCOME_UNKNOWN, None));
+        Self::new(Origin::Gateway, Code::Unavailable, why.to_string(), info).flagged(flag)
     }
 
     /// A stream that outlasted the grace of a shutdown.
     pub fn shutting_down() -> Self {
         let message = "the gateway is shutting down".into();
         let info = Some((reason::SHUTTING_DOWN, None));
-        Self::new(Origin::Gateway, Code::Unavailable, message, info).by(CancelledBy::Shutdown)
+        Self::new(Origin::Gateway, Code::Unavailable, message, info)
+            .by(CancelledBy::Shutdown)
+            .flagged("LocalReset")
     }
 
     /// The client went away; nobody reads this but records.
     pub fn client_gone() -> Self {
         let message = "the client went away".into();
-        Self::new(Origin::Client, Code::Cancelled, message, None).by(CancelledBy::Client)
+        Self::new(Origin::Client, Code::Cancelled, message, None)
+            .by(CancelledBy::Client)
+            .flagged("DownstreamRemoteReset")
     }
 
     /// A request body that is not a sequence of frames within the limit.
@@ -163,7 +172,7 @@ impl CallError {
 
     /// A status that was built with all its details, for what the client did wrong.
     pub fn client(status: Status) -> Self {
-        Self(Box::new(Inner { status, origin: Origin::Client, cancelled: None }))
+        Self(Box::new(Inner { status, origin: Origin::Client, cancelled: None, flag: "" }))
     }
 
     fn new(origin: Origin, code: Code, message: String, info: Option<(&'static str, Option<&str>)>) -> Self {
@@ -179,12 +188,22 @@ impl CallError {
                 )
             }
         };
-        Self(Box::new(Inner { status, origin, cancelled: None }))
+        Self(Box::new(Inner { status, origin, cancelled: None, flag: "" }))
     }
 
     fn by(mut self, cancelled: CancelledBy) -> Self {
         self.0.cancelled = Some(cancelled);
         self
+    }
+
+    fn flagged(mut self, flag: &'static str) -> Self {
+        self.0.flag = flag;
+        self
+    }
+
+    /// What went wrong on the way, in Envoy's long names of response flags; empty where none fits.
+    pub fn flag(&self) -> &'static str {
+        self.0.flag
     }
 
     /// The status that the client is to see.

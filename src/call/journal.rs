@@ -13,6 +13,7 @@ use super::{DeadlineSource, Kind, Via};
 /// Shared by the door, which opens it and writes the line, and the policies, which know the outcome.
 #[derive(Debug, Default)]
 pub struct Journal {
+    bytes_in: AtomicU64,
     messages_in: AtomicU64,
     messages_out: AtomicU64,
     outcome: Mutex<Outcome>,
@@ -33,11 +34,23 @@ pub struct Outcome {
     pub code: Option<Code>,
     /// Its message.
     pub message: String,
+    /// What went wrong on the way, in Envoy's long names of response flags.
+    pub flag: &'static str,
     /// Which way it went, once a backend answered.
     pub via: Option<Via>,
 }
 
 impl Journal {
+    /// Bytes of the request body came from the client.
+    pub fn read(&self, bytes: usize) {
+        self.bytes_in.fetch_add(bytes as u64, Relaxed);
+    }
+
+    /// Bytes of the request body that came.
+    pub fn bytes(&self) -> u64 {
+        self.bytes_in.load(Relaxed)
+    }
+
     /// Messages came from the client.
     pub fn received(&self, messages: u64) {
         self.messages_in.fetch_add(messages, Relaxed);
@@ -76,11 +89,12 @@ impl Journal {
     }
 
     /// The call ended; only the first status counts.
-    pub fn ended(&self, code: Code, message: &str) {
+    pub fn ended(&self, code: Code, message: &str, flag: &'static str) {
         let mut outcome = self.outcome.lock();
         if outcome.code.is_none() {
             outcome.code = Some(code);
             message.clone_into(&mut outcome.message);
+            outcome.flag = flag;
         }
     }
 

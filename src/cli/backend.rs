@@ -5,7 +5,7 @@ use std::{net::SocketAddr, process::ExitCode};
 use clap::Args;
 use tokio::{net::TcpListener, runtime};
 
-use super::{FAILED, complain, run::stop_signal, say};
+use super::{FAILED, complain, say, signals::Signals};
 use crate::{
     demo::{self, BackendOptions},
     telemetry::ErrorChain,
@@ -30,8 +30,9 @@ impl DemoBackend {
             let listener = TcpListener::bind(self.listen).await.map_err(|error| error.to_string())?;
             let address = listener.local_addr().map_err(|error| error.to_string())?;
             say(format_args!("listening on {address}"));
+            let mut signals = Signals::catch().map_err(|error| error.to_string())?;
             let options = BackendOptions { name: self.name, reflection: !self.no_reflection };
-            let served = demo::serve(listener, options, stop_signal()).await;
+            let served = demo::serve(listener, options, async move { signals.next().await }).await;
             served.map_err(|error| ErrorChain(&error).to_string())
         };
         let runtime = runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();

@@ -40,15 +40,16 @@ impl Demo {
                 return ExitCode::from(FAILED);
             }
         };
-        let code = run::tracing_then(config, async |config, metrics, access| {
+        let code = run::live(config, async |config, metrics, access, signals| {
             let gateway = Gateway::start(config, metrics, access).await?;
-            ready(&gateway).await;
+            // So that every printed line works when it is read.
+            run::ready(&gateway, Duration::from_secs(5)).await;
             print(&gateway, &backends.addresses);
-            run::stop_signal().await;
+            signals.next().await;
             say("\ndraining; Ctrl-C again ends at once");
             tokio::select! {
                 () = gateway.shut_down() => {}
-                () = run::stop_signal() => {}
+                () = signals.next() => {}
             }
             Ok(())
         });
@@ -97,16 +98,6 @@ impl Backends {
         }
         Ok(Self { runtime, addresses })
     }
-}
-
-/// Waits until the schema is there, so that every printed line works when it is read.
-async fn ready(gateway: &Gateway) {
-    let wait = async {
-        while !gateway.readiness().ready {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    };
-    let _ = tokio::time::timeout(Duration::from_secs(5), wait).await;
 }
 
 fn print(gateway: &Gateway, backends: &[SocketAddr]) {

@@ -10,6 +10,7 @@ mod backend;
 mod demo;
 mod healthcheck;
 mod run;
+mod signals;
 mod validate;
 
 use std::{io::Write, path::PathBuf, process::ExitCode};

@@ -1,13 +1,10 @@
 //! `edgeway run`.
 
-use std::process::ExitCode;
+use std::{process::ExitCode, time::Duration};
 
-use tokio::{
-    runtime,
-    signal::unix::{SignalKind, signal},
-};
+use tokio::runtime;
 
-use super::{Configuration, FAILED, REFUSED, complain, say};
+use super::{Configuration, FAILED, REFUSED, complain, say, signals::Signals};
 use crate::{
     config::{self, Config, LogFormat, process_environment},
     gateway::{Gateway, StartError},
@@ -25,24 +22,31 @@ pub(super) fn run(configuration: Configuration) -> ExitCode {
     for warning in &loaded.warnings {
         complain(warning);
     }
-    tracing_then(loaded.config, async |config, metrics, access| {
+    live(loaded.config, async |config, metrics, access, signals| {
         let text = config.telemetry.logs.format != Some(LogFormat::Json);
         let gateway = Gateway::start(config, metrics, access).await?;
-        announce(&gateway, &loaded.origin, text);
-        stop_signal().await;
+        addresses(&gateway, text);
+        tokio::select! {
+            () = async {
+                ready(&gateway, SETTLE).await;
+                methods(&gateway, &loaded.origin, text);
+                std::future::pending().await
+            } => {}
+            () = signals.next() => {}
+        }
         tracing::info!("shutting down; a second signal ends at once");
         tokio::select! {
             () = gateway.shut_down() => {}
-            () = stop_signal() => tracing::warn!("ended by a second signal"),
+            () = signals.next() => tracing::warn!("ended by a second signal"),
         }
         Ok(())
     })
 }
 
 /// Installs the logs and runs a gateway's life on the control runtime.
-pub(super) fn tracing_then(
+pub(super) fn live(
     config: Config,
-    life: impl AsyncFnOnce(Config, Metrics, telemetry::AccessLog) -> Result<(), StartError>,
+    life: impl AsyncFnOnce(Config, Metrics, telemetry::AccessLog, &mut Signals) -> Result<(), StartError>,
 ) -> ExitCode {
     let metrics = Metrics::new();
     let guard = match telemetry::init(&settings(&config), &metrics) {
@@ -59,7 +63,11 @@ pub(super) fn tracing_then(
             return ExitCode::from(FAILED);
         }
     };
-    match runtime.block_on(life(config, metrics, guard.access_log())) {
+    let ended = runtime.block_on(async {
+        let mut signals = Signals::catch().map_err(StartError::Signals)?;
+        life(config, metrics, guard.access_log(), &mut signals).await
+    });
+    match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             complain(format_args!("error: {error}"));
@@ -68,39 +76,47 @@ pub(super) fn tracing_then(
     }
 }
 
-/// Says what runs where. The first line is the public address, for whoever starts it with port 0.
-fn announce(gateway: &Gateway, origin: &str, text: bool) {
-    if !text {
-        for (name, address) in gateway.addresses() {
+/// Says what listens where. The first line is the public address, for whoever starts it with port 0.
+fn addresses(gateway: &Gateway, text: bool) {
+    for (name, address) in gateway.addresses() {
+        if text {
+            say(format_args!("listening on {address}"));
+        } else {
             tracing::info!(listener = name, %address, "listening");
         }
-        tracing::info!(address = %gateway.admin_address(), config = origin, "admin port");
-        return;
     }
-    for (_, address) in gateway.addresses() {
-        say(format_args!("listening on {address}"));
-    }
-    say(format_args!("admin on {}", gateway.admin_address()));
-    let plan = gateway.plan();
-    say(format_args!("configuration: {origin}"));
-    say(format_args!("methods {} on {} REST routes", plan.methods().len(), plan.routes.routes().len()));
-    for (cluster, why) in &plan.missing {
-        say(format_args!("not yet: {cluster}: {why}"));
+    let admin = gateway.admin_address();
+    if text {
+        say(format_args!("admin on {admin}"));
+    } else {
+        tracing::info!(address = %admin, "admin port");
     }
 }
 
-/// SIGTERM or SIGINT.
-pub(super) async fn stop_signal() {
-    let (Ok(mut terminate), Ok(mut interrupt)) =
-        (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
-    else {
-        // Without handlers the signals keep their default: they end the process.
-        return std::future::pending().await;
-    };
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
+/// Says what can be called, and what cannot be yet and why.
+fn methods(gateway: &Gateway, origin: &str, text: bool) {
+    let plan = gateway.plan();
+    let (methods, routes) = (plan.methods().len(), plan.routes.routes().len());
+    if !text {
+        return tracing::info!(configuration = origin, methods, routes, "serving");
     }
+    say(format_args!("configuration: {origin}"));
+    say(format_args!("{methods} methods, {routes} REST routes"));
+    for cluster in gateway.readiness().clusters {
+        if let Some(reason) = cluster.reason {
+            say(format_args!("not yet: {}: {reason}", cluster.name));
+        }
+    }
+}
+
+/// Waits until the gateway is ready, for a while.
+pub(super) async fn ready(gateway: &Gateway, patience: Duration) {
+    let wait = async {
+        while !gateway.readiness().ready {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    let _ = tokio::time::timeout(patience, wait).await;
 }
 
 fn settings(config: &Config) -> telemetry::Settings {
@@ -116,3 +132,6 @@ fn settings(config: &Config) -> telemetry::Settings {
         access: logs.access.enabled,
     }
 }
+
+/// How long backends get to introduce themselves before the start is reported without them.
+const SETTLE: Duration = Duration::from_secs(1);

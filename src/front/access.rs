@@ -68,6 +68,11 @@ impl Access {
         Arc::clone(&self.journal)
     }
 
+    /// Counts the bytes of the request body as they are read.
+    pub(super) fn count(&self, body: Body) -> Body {
+        Body::new(Counted { body, journal: self.journal() })
+    }
+
     /// Writes the line when the answer has ended, or its client has left.
     pub(super) fn follow(mut self, response: Response) -> Response {
         self.record.http_status = response.status().as_u16();
@@ -91,6 +96,8 @@ impl Drop for Access {
         let no_status = if outcome.path.is_empty() { Code::Ok } else { Code::Cancelled };
         record.grpc_code = outcome.code.unwrap_or(no_status) as usize;
         record.grpc_message = Text::cut(&outcome.message);
+        record.flags = if outcome.flag.is_empty() { Vec::new() } else { vec![outcome.flag] };
+        record.request_bytes = self.journal.bytes();
         record.messages_in = messages_in;
         record.messages_out = messages_out;
         if let Some((within, source)) = outcome.deadline {
@@ -106,7 +113,39 @@ impl Drop for Access {
     }
 }
 
-/// A body whose bytes are counted.
+/// A request body whose bytes are counted.
+struct Counted {
+    body: Body,
+    journal: Arc<Journal>,
+}
+
+impl HttpBody for Counted {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        let frame = ready!(Pin::new(&mut self.body).poll_frame(cx));
+        if let Some(Ok(frame)) = &frame
+            && let Some(data) = frame.data_ref()
+        {
+            self.journal.read(data.len());
+        }
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+/// An answer whose bytes are counted, and whose end is the call's.
 struct Followed {
     body: Body,
     access: Access,

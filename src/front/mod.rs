@@ -63,7 +63,10 @@ impl Edge {
         let access = Access::open(&self.0.access, &request, door);
         let journal = access.as_ref().map(Access::journal);
         let opening = Opening { plan, calls: self.0.calls.clone(), journal };
-        let (head, body) = request.into_parts();
+        let (head, mut body) = request.into_parts();
+        if let Some(access) = &access {
+            body = access.count(body);
+        }
         let response = match (gate::check(&head), door) {
             (Err(refused), _) => refused.into_response(),
             (Ok(()), Door::Grpc) => grpc::serve(opening, head, body).await,

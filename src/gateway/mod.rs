@@ -67,6 +67,9 @@ pub enum StartError {
     /// A descriptor set that cannot be used.
     #[error(transparent)]
     Schema(#[from] SchemaError),
+    /// Signals that cannot be caught.
+    #[error("cannot catch SIGTERM and SIGINT")]
+    Signals(#[source] io::Error),
     /// A worker thread that did not start.
     #[error("cannot start a worker thread")]
     Worker(#[source] io::Error),

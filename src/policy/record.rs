@@ -141,8 +141,8 @@ impl Entry {
 
     fn close_from(self, headers: &HeaderMap) {
         match status::read(headers) {
-            Some(status) => self.close(status.code(), status.message()),
-            None => self.close(Code::Unknown, ""),
+            Some(status) => self.close(status.code(), status.message(), ""),
+            None => self.close(Code::Unknown, "", ""),
         }
     }
 
@@ -150,18 +150,18 @@ impl Entry {
         if let Some(by) = error.cancelled_by() {
             self.metrics.cancelled(by);
         }
-        self.close(error.status().code(), error.status().message());
+        self.close(error.status().code(), error.status().message(), error.flag());
     }
 
-    fn close(mut self, code: Code, message: &str) {
-        self.write(code, message);
+    fn close(mut self, code: Code, message: &str, flag: &'static str) {
+        self.write(code, message, flag);
     }
 
-    fn write(&mut self, code: Code, message: &str) {
+    fn write(&mut self, code: Code, message: &str, flag: &'static str) {
         self.open = false;
         self.method.server.handled(code as usize, self.started.elapsed());
         if let Some(journal) = &self.journal {
-            journal.ended(code, message);
+            journal.ended(code, message, flag);
         }
         if let Some(stream) = &self.stream {
             stream.dec();
@@ -172,8 +172,9 @@ impl Entry {
 impl Drop for Entry {
     fn drop(&mut self) {
         if self.open {
+            let gone = CallError::client_gone();
             self.metrics.cancelled(CancelledBy::Client);
-            self.write(Code::Cancelled, "the client went away");
+            self.write(Code::Cancelled, gone.status().message(), gone.flag());
         }
     }
 }

@@ -177,7 +177,7 @@ impl http_body::Body for Reply {
             }
             State::Aborting => {
                 this.state = State::Closed;
-                return Poll::Ready(Some(Err(CallError::stream_ended("the stream broke off"))));
+                return Poll::Ready(Some(Err(CallError::reply_lost("the stream broke off"))));
             }
             State::Closed => return Poll::Ready(None),
         }

@@ -61,7 +61,7 @@ impl AccessLog {
 pub struct Record {
     /// The end of the call.
     pub ts: SystemTime,
-    /// The door: `rest`, `grpc`, `grpc_web`, ...
+    /// The door: `rest`, `grpc`, `grpc-web`, `grpc-web-text`.
     pub protocol: &'static str,
     /// The listener's name in the configuration.
     pub listener: Text,
@@ -87,7 +87,7 @@ pub struct Record {
     pub duration: Duration,
     /// The deadline the call ran under.
     pub deadline: Option<Duration>,
-    /// Who set the deadline: `grpc-timeout`, `header`, `service_config`, `policy`.
+    /// Who set the deadline: `client` or `policy`.
     pub deadline_source: &'static str,
     /// How often the call was sent to a backend.
     pub attempts: u32,

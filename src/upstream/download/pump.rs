@@ -183,11 +183,15 @@ impl Limits {
             }
             if passed(self.expires) {
                 return Some(CallError::stream_ended(
+                    "UpstreamMaxStreamDurationReached",
                     "the stream reached its longest duration (max_stream_duration)",
                 ));
             }
             if passed(self.idle.map(|idle| moved + idle)) {
-                return Some(CallError::stream_ended("no byte moved for too long (stream_idle_timeout)"));
+                return Some(CallError::stream_ended(
+                    "StreamIdleTimeout",
+                    "no byte moved for too long (stream_idle_timeout)",
+                ));
             }
             timer.as_mut().reset(self.next(moved)?);
         }

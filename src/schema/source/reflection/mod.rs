@@ -84,12 +84,11 @@ pub enum ReflectionError {
         origin: String,
     },
     /// The call failed.
-    #[error("{origin}: reflection failed")]
+    #[error("{origin}: reflection failed with {:?}: {}", status.code(), status.message())]
     Call {
         /// The source.
         origin: String,
         /// How.
-        #[source]
         status: Box<Status>,
     },
     /// No answer within the time for all of it.
