@@ -77,6 +77,11 @@ impl Compiler<'_> {
         for problem in schema.problems() {
             self.warn(source.cluster.name(), problem);
         }
+        for exposed in source.config.expose.iter().flatten() {
+            if !schema.methods().any(|method| exposed.matches(&method.service, &method.name)) {
+                self.warn(source.cluster.name(), format_args!("expose: {exposed} matches no method"));
+            }
+        }
         let mut taken: Vec<&str> = Vec::new();
         for method in schema.methods().filter(|method| source.config.exposes(&method.service, &method.name)) {
             let path: Arc<str> = method.path.as_str().into();
