@@ -198,7 +198,7 @@ impl<'a> Reader<'a> {
                 Event::MappingEnd => break,
                 Event::Scalar(text, style, ..) => (text, style),
                 _ => {
-                    let help = "a value in braces that holds `${...}` has to stand in quotes";
+                    let help = "a key is text, such as `listen`";
                     self.problems.error(span, "expected a key in one piece", Some(help.into()));
                     return Err(Stop);
                 }
