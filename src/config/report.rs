@@ -171,7 +171,7 @@ impl fmt::Display for Origin {
 /// The part of a line that is worth showing, with the indent and width of the carets below it.
 /// Characters that a terminal would act on show as spaces, so that the carets stay below their text.
 fn crop(text: &str, start: usize, width: usize) -> (String, usize, usize) {
-    let from = if start > WIDEST / 2 { start - WIDEST / 4 } else { 0 };
+    let from = if start.saturating_add(width) <= WIDEST { 0 } else { start.saturating_sub(WIDEST / 4) };
     let shown: String =
         text.chars().skip(from).take(WIDEST).map(|c| if c.is_control() { ' ' } else { c }).collect();
     let indent = start - from;
