@@ -13,12 +13,14 @@ use granit_parser::{Event, Options, Parser, ScalarStyle, ScanError, StrInput};
 use crate::config::problems::{Problems, Span};
 use crate::config::substitute::{Masked, Variables};
 
-/// One value. An alias shares the node of its anchor, so aliases cost nothing and problems point at the
-/// anchor's text.
+/// One value. An alias shares the node of its anchor, so problems point at the anchor's text, and what
+/// aliases of aliases amount to is known before anyone walks it.
 #[derive(Debug)]
 pub(super) struct Node {
     pub(super) span: Span,
     pub(super) content: Content,
+    /// Values in it and itself, those behind aliases as often as they are aliased.
+    size: usize,
 }
 
 #[derive(Debug)]
@@ -59,6 +61,17 @@ pub(super) fn parse(source: &str, variables: Variables<'_>, problems: &mut Probl
         .ok()
 }
 
+impl Content {
+    fn size(&self) -> usize {
+        let below: usize = match self {
+            Self::Null | Self::Scalar(_) | Self::Broken => 0,
+            Self::List(nodes) => nodes.iter().map(|node| node.size).sum(),
+            Self::Table(entries) => entries.iter().map(|entry| entry.value.size).sum(),
+        };
+        below + 1
+    }
+}
+
 /// The YAML is broken, and that is reported.
 struct Stop;
 
@@ -68,7 +81,7 @@ struct Reader<'a> {
     variables: Variables<'a>,
     problems: &'a mut Problems,
     anchors: HashMap<usize, Rc<Node>>,
-    /// Entries copied by merge keys.
+    /// Entries looked at for merge keys.
     merged: usize,
 }
 
@@ -91,7 +104,7 @@ impl<'a> Reader<'a> {
             }
         }
         Ok(root.unwrap_or_else(|| {
-            Rc::new(Node { span: Span { line: 1, column: 1, width: 0 }, content: Content::Null })
+            Rc::new(Node { span: Span { line: 1, column: 1, width: 0 }, content: Content::Null, size: 1 })
         }))
     }
 
@@ -140,7 +153,13 @@ impl<'a> Reader<'a> {
                 return Err(Stop);
             }
         };
-        let node = Rc::new(Node { span, content });
+        let size = content.size();
+        if size > MOST_VALUES {
+            let message = format!("expected at most {MOST_VALUES} values, aliases counted, found more");
+            self.problems.error(span, message, None);
+            return Err(Stop);
+        }
+        let node = Rc::new(Node { span, content, size });
         if anchor != 0 {
             self.anchors.insert(anchor, Rc::clone(&node));
         }
@@ -179,7 +198,7 @@ impl<'a> Reader<'a> {
                 Event::MappingEnd => break,
                 Event::Scalar(text, style, ..) => (text, style),
                 _ => {
-                    let help = "a value in braces that holds `${...}` has to stand in quotes";
+                    let help = "a key is text, such as `listen`";
                     self.problems.error(span, "expected a key in one piece", Some(help.into()));
                     return Err(Stop);
                 }
@@ -231,11 +250,11 @@ impl<'a> Reader<'a> {
                 );
                 continue;
             };
+            self.merged += base.len();
             for entry in base {
                 if let Slot::Vacant(slot) = seen.entry(entry.key.clone()) {
                     slot.insert(entry.span);
                     entries.push(entry.clone());
-                    self.merged += 1;
                 }
             }
             if self.merged > MOST_MERGED {
@@ -266,6 +285,9 @@ const NULLS: [&str; 5] = ["", "~", "null", "Null", "NULL"];
 
 /// The deepest key is six levels down.
 const DEEPEST: usize = 32;
+
+/// A thousand times the full example. Aliases of aliases grow exponentially with the file.
+const MOST_VALUES: usize = 100_000;
 
 /// Merges of merges grow with the square of the file; this is far beyond any real one.
 const MOST_MERGED: usize = 10_000;

@@ -22,7 +22,9 @@ pub(super) struct Key {
     /// What to write.
     pub(super) kind: &'static str,
     /// What holds without it; a dash where it has to be given, or where there is nothing to default.
+    #[cfg_attr(not(test), expect(dead_code, reason = "for the reference page, which a test holds to it"))]
     pub(super) default: &'static str,
+    #[cfg_attr(not(test), expect(dead_code, reason = "for the reference page, which a test holds to it"))]
     pub(super) meaning: &'static str,
 }
 
@@ -35,6 +37,7 @@ const fn place(name: &'static str, keys: &'static [Key], later: &'static [&'stat
 }
 
 /// Every place, in the order of the reference page.
+#[cfg(test)]
 pub(super) static PLACES: [&Place; 14] = [
     &ROOT,
     &LISTENER,

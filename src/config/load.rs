@@ -61,7 +61,7 @@ pub(super) fn load_in(folder: &Path, flags: &Flags, env: Variables<'_>) -> Resul
         Some((file, named_by)) => match text_of(file, named_by) {
             Ok(text) => read(file, &text, &recorded, &mut problems),
             Err(diagnostic) => {
-                problems.push(diagnostic);
+                problems.push(*diagnostic);
                 Draft { clusters_written: true, ..Draft::default() }
             }
         },
@@ -86,24 +86,24 @@ pub(super) fn read(file: &Path, text: &str, variables: Variables<'_>, problems: 
     }
 }
 
-fn text_of(file: &Path, named_by: &Origin) -> Result<String, Diagnostic> {
+fn text_of(file: &Path, named_by: &Origin) -> Result<String, Box<Diagnostic>> {
     let whole = || Origin::File(file.to_owned());
-    let bytes = bytes_of(file).map_err(|error| {
+    let bytes = bytes_of(file).map_err(|error| -> Box<Diagnostic> {
         let by = if *named_by == Origin::Nowhere { String::new() } else { format!(", named by {named_by}") };
-        Diagnostic::error(whole(), format!("cannot read the configuration file: {error}")).help(format!(
+        let help = format!(
             "give a file that exists and is readable{by}, or name backends by `--upstream` or `EDGEWAY_UPSTREAMS`"
-        ))
+        );
+        Diagnostic::error(whole(), format!("cannot read the configuration file: {error}")).help(help).into()
     })?;
     if bytes.len() > LARGEST_FILE {
-        return Err(Diagnostic::error(
-            whole(),
-            "expected a configuration file of at most 1MiB, found a larger one",
-        ));
+        let message = "expected a configuration file of at most 1MiB, found a larger one";
+        return Err(Box::new(Diagnostic::error(whole(), message)));
     }
     let text = String::from_utf8(bytes).map_err(|error| {
         let valid = error.as_bytes().get(..error.utf8_error().valid_up_to()).unwrap_or_default();
         let line = valid.iter().filter(|byte| **byte == b'\n').count() + 1;
-        Diagnostic::error(whole(), format!("expected UTF-8 text, found other bytes in line {line}"))
+        let message = format!("expected UTF-8 text, found other bytes in line {line}");
+        Box::new(Diagnostic::error(whole(), message))
     })?;
     Ok(text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text))
 }

@@ -9,6 +9,7 @@
 //! Defaults < file < environment < flags. `docs/configuration.md` is the reference of the keys and is held
 //! to [`keys`] by a test. Nothing here looks up a name or opens a file other than the configuration.
 
+use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -270,13 +271,24 @@ impl Cluster {
 }
 
 impl Expose {
-    fn matches(&self, service: &str, method: &str) -> bool {
+    /// Whether `method` of the service with the full name `service` is meant.
+    pub fn matches(&self, service: &str, method: &str) -> bool {
         match self {
             Self::Methods(selector) => selector.matches(service, method),
             Self::Name(name) => {
                 let rest = name.strip_prefix(service);
                 rest.is_some_and(|rest| rest.is_empty() || rest.strip_prefix('.') == Some(method))
             }
+        }
+    }
+}
+
+/// As written.
+impl fmt::Display for Expose {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Methods(selector) => selector.fmt(f),
+            Self::Name(name) => f.write_str(name),
         }
     }
 }

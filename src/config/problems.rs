@@ -1,6 +1,7 @@
 //! The problems found so far, with the source they were found in.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use crate::config::report::{Diagnostic, Origin, Report, Severity};
 use crate::config::value::Invalid;
@@ -20,8 +21,10 @@ pub(super) struct Span {
 #[derive(Debug, Default)]
 pub(super) struct Problems {
     file: PathBuf,
-    lines: Vec<String>,
+    lines: Vec<Arc<str>>,
     errors: Vec<Diagnostic>,
+    /// Errors past [`MOST_KEPT`], which are counted alone.
+    unkept: usize,
     warnings: Vec<Diagnostic>,
 }
 
@@ -29,11 +32,11 @@ impl Problems {
     /// From here on spans are places in this file.
     pub(super) fn read_from(&mut self, file: PathBuf, source: &str) {
         self.file = file;
-        self.lines = source.lines().map(str::to_owned).collect();
+        self.lines = source.lines().map(Arc::from).collect();
     }
 
     pub(super) fn origin(&self, span: Span) -> Origin {
-        let text = self.lines.get(span.line.saturating_sub(1)).cloned().unwrap_or_default();
+        let text = self.lines.get(span.line.saturating_sub(1)).cloned().unwrap_or_else(|| Arc::from(""));
         Origin::Place {
             file: self.file.clone(),
             line: span.line,
@@ -56,19 +59,30 @@ impl Problems {
 
     pub(super) fn warning(&mut self, span: Span, message: impl Into<String>, help: Option<String>) {
         let origin = self.origin(span);
-        self.warnings.push(Diagnostic { severity: Severity::Warning, message: message.into(), origin, help });
+        if self.warnings.len() < Report::LIMIT {
+            self.warnings.push(Diagnostic {
+                severity: Severity::Warning,
+                message: message.into(),
+                origin,
+                help,
+            });
+        }
     }
 
     pub(super) fn push(&mut self, diagnostic: Diagnostic) {
-        self.errors.push(diagnostic);
-    }
-
-    pub(super) fn is_empty(&self) -> bool {
-        self.errors.is_empty()
+        if self.errors.len() < MOST_KEPT {
+            self.errors.push(diagnostic);
+        } else {
+            self.unkept += 1;
+        }
     }
 
     /// The warnings, if there is no error.
     pub(super) fn finish(self) -> Result<Vec<Diagnostic>, Report> {
-        if self.errors.is_empty() { Ok(self.warnings) } else { Err(Report::new(self.errors)) }
+        if self.errors.is_empty() { Ok(self.warnings) } else { Err(Report::new(self.errors, self.unkept)) }
     }
 }
+
+/// Far more than a report shows, so that what it shows is the top of the file even where a later block was
+/// read first.
+const MOST_KEPT: usize = 10_000;

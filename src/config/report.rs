@@ -11,6 +11,7 @@
 
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// Everything that is wrong with a configuration, in the order of the file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,8 +61,8 @@ pub enum Origin {
         column: usize,
         /// How many characters of that line are meant.
         width: usize,
-        /// The text of that line.
-        text: String,
+        /// The text of that line, shared by all places on it.
+        text: Arc<str>,
     },
     /// In an environment variable.
     Variable(String),
@@ -73,8 +74,9 @@ impl Report {
     /// More would not be read.
     pub const LIMIT: usize = 100;
 
-    pub(super) fn new(mut diagnostics: Vec<Diagnostic>) -> Self {
-        let left_out = diagnostics.len().saturating_sub(Self::LIMIT);
+    /// With `unkept` problems beside those given.
+    pub(super) fn new(mut diagnostics: Vec<Diagnostic>, unkept: usize) -> Self {
+        let left_out = diagnostics.len().saturating_sub(Self::LIMIT).saturating_add(unkept);
         diagnostics.sort_by_key(|diagnostic| diagnostic.origin.rank());
         diagnostics.truncate(Self::LIMIT);
         Self { diagnostics, left_out }
@@ -147,7 +149,7 @@ impl fmt::Display for Diagnostic {
             }
             Origin::File(_) | Origin::Variable(_) | Origin::Flag(_) => write!(f, "\n --> {}", self.origin)?,
         }
-        for help in &self.help {
+        if let Some(help) = &self.help {
             write!(f, "\n{margin} = help: {help}")?;
         }
         Ok(())
@@ -169,7 +171,7 @@ impl fmt::Display for Origin {
 /// The part of a line that is worth showing, with the indent and width of the carets below it.
 /// Characters that a terminal would act on show as spaces, so that the carets stay below their text.
 fn crop(text: &str, start: usize, width: usize) -> (String, usize, usize) {
-    let from = if start > WIDEST / 2 { start - WIDEST / 4 } else { 0 };
+    let from = if start.saturating_add(width) <= WIDEST { 0 } else { start.saturating_sub(WIDEST / 4) };
     let shown: String =
         text.chars().skip(from).take(WIDEST).map(|c| if c.is_control() { ' ' } else { c }).collect();
     let indent = start - from;
@@ -190,12 +192,16 @@ mod tests {
 
     #[test]
     fn rendering() {
-        let report = Report::new(vec![
-            Diagnostic::error(Origin::Nowhere, "no clusters").help("give one"),
-            Diagnostic::error(Origin::Flag("--listen".into()), "wrong"),
-            Diagnostic::error(place(12, 5, 3, "    foo:\tbar"), "unknown key `foo`").help("expected `bar`"),
-            Diagnostic::error(place(2, 1, 0, ""), "empty"),
-        ]);
+        let report = Report::new(
+            vec![
+                Diagnostic::error(Origin::Nowhere, "no clusters").help("give one"),
+                Diagnostic::error(Origin::Flag("--listen".into()), "wrong"),
+                Diagnostic::error(place(12, 5, 3, "    foo:\tbar"), "unknown key `foo`")
+                    .help("expected `bar`"),
+                Diagnostic::error(place(2, 1, 0, ""), "empty"),
+            ],
+            0,
+        );
         let expected = "\
 error: empty
  --> edgeway.yaml:2:1
@@ -228,8 +234,8 @@ error: no clusters
         assert_eq!(text.get(column..column + 6), Some("target"));
         assert_eq!(carets.trim_start_matches(['|', ' ']), "^^^^^^");
 
-        let many = Report::new(vec![Diagnostic::error(Origin::Nowhere, "wrong"); 130]);
+        let many = Report::new(vec![Diagnostic::error(Origin::Nowhere, "wrong"); 130], 3);
         assert_eq!(many.diagnostics.len(), Report::LIMIT);
-        assert!(many.to_string().ends_with("\n\nand 30 more"));
+        assert!(many.to_string().ends_with("\n\nand 33 more"));
     }
 }

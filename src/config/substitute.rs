@@ -48,14 +48,13 @@ impl Masked {
                 rest = from.get(1..).unwrap_or_default();
                 continue;
             };
-            let mask =
-                u32::try_from(expressions.len()).ok().and_then(|index| mask(index)).ok_or_else(|| {
-                    let most = u32::from(LAST_MASK) - u32::from(FIRST_MASK) + 1;
-                    (
-                        source.len() - from.len(),
-                        Invalid::new(format!("expected at most {most} expressions in one file")),
-                    )
-                })?;
+            let mask = u32::try_from(expressions.len()).ok().and_then(mask).ok_or_else(|| {
+                let most = u32::from(LAST_MASK) - u32::from(FIRST_MASK) + 1;
+                (
+                    source.len() - from.len(),
+                    Invalid::new(format!("expected at most {most} expressions in one file")),
+                )
+            })?;
             text.extend(expression.chars().map(|_| mask));
             expressions.push(expression.to_owned());
             rest = after;

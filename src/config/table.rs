@@ -27,7 +27,10 @@ impl<'n> Table<'n> {
             Content::Broken => return None,
             Content::Scalar(_) | Content::List(_) => {
                 let names: Vec<&str> = place.keys.iter().map(|key| key.name).collect();
-                let help = Some(format!("write a table with {}", one_of(&names)));
+                let help = Some(match names.as_slice() {
+                    [] => "write `{}`".into(),
+                    names => format!("write a table with {}", one_of(names)),
+                });
                 problems.error(
                     node.span,
                     format!("{}: expected a table, found {}", place.name, describe(node)),
@@ -109,7 +112,7 @@ impl<'n> Table<'n> {
             let kind =
                 self.place.keys.iter().find(|known| known.name == key).map_or("value", |known| known.kind);
             let message = format!("{}: expected the key `{key}`, found none", self.place.name);
-            problems.error(self.span, message, Some(format!("add `{key}`, a {kind}")));
+            problems.error(self.span, message, Some(format!("add `{key}` ({kind})")));
         }
         self.read(key, problems, parse)
     }
@@ -182,5 +185,9 @@ fn refuse(entry: &Entry, place: &'static Place, problems: &mut Problems) {
     let known: Vec<&str> = place.keys.iter().map(|key| key.name).collect();
     let all: Vec<&str> = known.iter().chain(place.later).copied().collect();
     let message = format!("unknown key {}{}", quoted(&entry.key), did_you_mean(closest(&entry.key, &all)));
-    problems.error(entry.span, message, Some(format!("expected {}", one_of(&known))));
+    let help = match known.as_slice() {
+        [] => format!("`{}` has no keys", place.name),
+        known => format!("expected {}", one_of(known)),
+    };
+    problems.error(entry.span, message, Some(help));
 }

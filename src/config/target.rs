@@ -111,7 +111,7 @@ fn scheme(text: &str) -> Option<(&str, &str)> {
     let is_word = scheme.starts_with(|c: char| c.is_ascii_alphabetic())
         && scheme.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '+' | '-'));
     let known = ["dns", "ipv4"].contains(&scheme) || LATER.contains(&scheme);
-    let is_port = rest.chars().all(|c| c.is_ascii_digit());
+    let is_port = is_number(rest);
     (is_word && !is_port && (known || rest.starts_with("//") || rest.contains(':'))).then_some((scheme, rest))
 }
 
@@ -184,13 +184,18 @@ fn host_and_port(text: &str, name: &str) -> Result<Target, Invalid> {
         return Err(wrong("a host name and a port").help(FORMS));
     }
     let port = match port.parse::<u16>() {
-        Ok(port) if port != 0 && !name.ends_with(|c: char| !c.is_ascii_digit()) => port,
+        // The standard library takes a sign, too.
+        Ok(number) if number != 0 && is_number(port) => number,
         _ => return Err(wrong("a port from 1 to 65535").help(format!("write `{host}:50051`"))),
     };
     Ok(match host.parse::<IpAddr>() {
         Ok(ip) => Target::Static(vec![SocketAddr::new(ip, port)]),
         Err(_) => Target::Dns { server: None, host: host.to_owned(), port },
     })
+}
+
+fn is_number(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 /// A name of RFC 1123, with the underscore that Docker and SRV names use, or an IPv4 address. A last

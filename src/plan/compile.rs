@@ -77,6 +77,11 @@ impl Compiler<'_> {
         for problem in schema.problems() {
             self.warn(source.cluster.name(), problem);
         }
+        for exposed in source.config.expose.iter().flatten() {
+            if !schema.methods().any(|method| exposed.matches(&method.service, &method.name)) {
+                self.warn(source.cluster.name(), format_args!("expose: {exposed} matches no method"));
+            }
+        }
         let mut taken: Vec<&str> = Vec::new();
         for method in schema.methods().filter(|method| source.config.exposes(&method.service, &method.name)) {
             let path: Arc<str> = method.path.as_str().into();
@@ -157,5 +162,95 @@ fn write_options(config: &Config, max_bytes: usize) -> WriteOptions {
         add_whitespace: print.add_whitespace,
         max_bytes,
         ..WriteOptions::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use prost::Message;
+    use prost_types::{
+        DescriptorProto, FileDescriptorProto, FileDescriptorSet, MethodDescriptorProto,
+        ServiceDescriptorProto,
+    };
+
+    use super::*;
+    use crate::{
+        schema::DescriptorSet,
+        upstream::{Clusters, Settings},
+    };
+
+    /// The service `shop.v1.Orders` with the methods `Get` and `List`.
+    fn schema() -> Arc<Schema> {
+        let method = |name: &str| MethodDescriptorProto {
+            name: Some(name.into()),
+            input_type: Some(".shop.v1.Order".into()),
+            output_type: Some(".shop.v1.Order".into()),
+            ..Default::default()
+        };
+        let file = FileDescriptorProto {
+            name: Some("orders.proto".into()),
+            package: Some("shop.v1".into()),
+            syntax: Some("proto3".into()),
+            message_type: vec![DescriptorProto { name: Some("Order".into()), ..Default::default() }],
+            service: vec![ServiceDescriptorProto {
+                name: Some("Orders".into()),
+                method: vec![method("Get"), method("List")],
+                ..Default::default()
+            }],
+            ..Default::default()
+        };
+        let set = FileDescriptorSet { file: vec![file] };
+        let set = DescriptorSet::new("orders.binpb", set.encode_to_vec());
+        Arc::new(Schema::build(&[set], |_| true).expect("a schema"))
+    }
+
+    /// Compiles one cluster that exposes `entries`: paths of the methods, and warnings.
+    #[track_caller]
+    fn check(entries: &[&str], paths: &[&str], warnings: &[&str]) {
+        let flags = config::Flags { upstreams: vec!["orders=orders:1".into()], ..config::Flags::default() };
+        let config = config::load(&flags, &|_| None).expect("valid").config;
+        let mut cluster = config.clusters.first().expect("a cluster").clone();
+        let exposed = entries.iter().map(|entry| match entry.ends_with('*') {
+            true => config::Expose::Methods(entry.parse().expect("a selector")),
+            false => config::Expose::Name((*entry).to_owned()),
+        });
+        cluster.expose = Some(exposed.collect());
+        let metrics = Metrics::new();
+        let settings = Settings {
+            name: cluster.name.as_str().into(),
+            target: cluster.target.clone(),
+            dns_refresh_rate: cluster.dns_refresh_rate,
+            connect_timeout: cluster.connect_timeout,
+            balancing: cluster.load_balancing,
+        };
+        let clusters = Clusters::new([settings], &metrics);
+        let way_out = Arc::clone(clusters.iter().next().expect("a cluster"));
+        let source = Source { config: Arc::new(cluster), cluster: way_out, schema: Ok(schema()) };
+        let (plan, found) = Plan::compile(1, &config, &[source], &metrics);
+        let mut compiled: Vec<&str> = plan.methods().map(|plan| plan.method.path.as_str()).collect();
+        compiled.sort_unstable();
+        assert_eq!(compiled, paths, "{entries:?}");
+        let expected: Vec<Warning> = warnings
+            .iter()
+            .map(|message| Warning { place: "orders".into(), message: (*message).to_owned() })
+            .collect();
+        assert_eq!(found, expected, "{entries:?}");
+    }
+
+    #[test]
+    fn entries_of_expose_that_match_nothing_are_told() {
+        let (get, list) = ("/shop.v1.Orders/Get", "/shop.v1.Orders/List");
+        check(&["*"], &[get, list], &[]);
+        check(&["shop.v1.Orders"], &[get, list], &[]);
+        check(&["shop.v1.Orders.Get", "shop.*"], &[get, list], &[]);
+        check(
+            &["shop.v1.Orders.Get", "shop.v1.Order", "shop.v2.*", "shop.v1.Orders.Delete"],
+            &[get],
+            &[
+                "expose: shop.v1.Order matches no method",
+                "expose: shop.v2.* matches no method",
+                "expose: shop.v1.Orders.Delete matches no method",
+            ],
+        );
     }
 }

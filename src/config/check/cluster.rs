@@ -132,7 +132,9 @@ fn load_balancing(node: &Node, problems: &mut Problems) -> Option<LoadBalancing>
                 return None;
             }
         };
-        if let Some((_, policy, place)) = POLICIES.iter().find(|(name, ..)| *name == entry.key) {
+        if let Some((_, policy, place)) =
+            POLICIES.iter().find(|(name, ..)| name.eq_ignore_ascii_case(&entry.key))
+        {
             Table::open(&entry.value, place, problems);
             return Some(*policy);
         }
@@ -149,7 +151,7 @@ fn load_balancing(node: &Node, problems: &mut Problems) -> Option<LoadBalancing>
     let supported = "expected `least_request` or `round_robin` in the list";
     for entry in passed_over {
         let name = quoted(&entry.key);
-        let message = if LATER_POLICIES.contains(&entry.key.as_str()) {
+        let message = if LATER_POLICIES.iter().any(|later| later.eq_ignore_ascii_case(&entry.key)) {
             format!("the load balancing policy {name} is not supported yet")
         } else {
             let known: Vec<&str> = POLICIES.iter().map(|(name, ..)| *name).chain(LATER_POLICIES).collect();
@@ -160,7 +162,8 @@ fn load_balancing(node: &Node, problems: &mut Problems) -> Option<LoadBalancing>
     None
 }
 
-/// Both spellings of gRPC's names: gRFC A48 registers the policy with the suffix.
+/// Both spellings of gRPC's names: gRFC A48 registers the policy with the suffix. Their case is ignored, as
+/// gRPC's own registries do.
 static POLICIES: [(&str, LoadBalancing, &Place); 3] = [
     ("least_request", LoadBalancing::LeastRequest, &LEAST_REQUEST),
     ("least_request_experimental", LoadBalancing::LeastRequest, &LEAST_REQUEST),

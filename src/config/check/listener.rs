@@ -2,6 +2,7 @@
 
 use crate::config::Listener;
 use crate::config::check::cluster_name;
+use crate::config::document::Content;
 use crate::config::draft::{Draft, Given};
 use crate::config::keys::LISTENER;
 use crate::config::problems::Problems;
@@ -36,7 +37,7 @@ pub(super) fn read(root: &Table<'_>, draft: &mut Draft, problems: &mut Problems)
         let span = table.entry("address").map_or(table.span(), |entry| entry.value.span);
         listeners.push(Given { value: Listener { name, address }, origin: problems.origin(span) });
     }
-    if elements.is_empty() && problems.is_empty() {
+    if elements.is_empty() && matches!(long.value.content, Content::List(_) | Content::Null) {
         let help = "leave the key out to listen on 0.0.0.0:8080";
         problems.error(long.span, "expected at least one listener, found none", Some(help.into()));
     }

@@ -1,5 +1,7 @@
 //! `policies`.
 
+use std::collections::HashMap;
+
 use crate::config::document::Node;
 use crate::config::draft::Draft;
 use crate::config::keys::POLICY;
@@ -10,7 +12,8 @@ use crate::config::table::{Table, list};
 use crate::config::value::{byte_size, optional_duration, positive_duration};
 
 pub(super) fn read(node: &Node, draft: &mut Draft, problems: &mut Problems) {
-    let mut rules: Vec<(PolicyRule, Span)> = Vec::new();
+    let mut rules: Vec<PolicyRule> = Vec::new();
+    let mut seen: HashMap<Selector, Span> = HashMap::new();
     for element in list(node, "policies", problems) {
         let Some(table) = Table::open(element, &POLICY, problems) else { continue };
         let selector = table.require("selector", problems, str::parse::<Selector>);
@@ -22,7 +25,7 @@ pub(super) fn read(node: &Node, draft: &mut Draft, problems: &mut Problems) {
         if !given {
             continue;
         }
-        if let Some((_, first)) = rules.iter().find(|(other, _)| other.selector == rule.selector) {
+        if let Some(first) = seen.get(&rule.selector) {
             let first = problems.origin(*first);
             let help = format!("the first stands at {first}: put both into one entry");
             problems.error(span, format!("two entries have the selector `{}`", rule.selector), Some(help));
@@ -31,9 +34,10 @@ pub(super) fn read(node: &Node, draft: &mut Draft, problems: &mut Problems) {
         if rule == PolicyRule::new(rule.selector.clone()) {
             problems.warning(span, format!("the entry for `{}` sets nothing", rule.selector), None);
         }
-        rules.push((rule, span));
+        seen.insert(rule.selector.clone(), span);
+        rules.push(rule);
     }
-    draft.policies = Policies::new(rules.into_iter().map(|(rule, _)| rule).collect());
+    draft.policies = Policies::new(rules);
 }
 
 fn rule(table: &Table<'_>, selector: Selector, problems: &mut Problems) -> PolicyRule {

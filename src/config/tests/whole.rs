@@ -1,0 +1,142 @@
+//! Whole files: the smallest, every key of this version, and every key of later ones.
+
+use std::time::Duration;
+
+use crate::config::tests::{config, loaded, page};
+use crate::config::{
+    AccessLog, Cluster, Descriptors, Expose, LoadBalancing, LogFormat, LogLevel, Logs, Policies, Policy,
+    PolicyRule, PrintOptions, Reflection, Rest, Runtime, Shutdown, Telemetry,
+};
+
+#[test]
+fn the_smallest_file() {
+    let config = config(page::example(0));
+    let listeners: Vec<_> =
+        config.listeners.iter().map(|l| (l.name.as_str(), l.address.to_string())).collect();
+    assert_eq!(listeners, [("public", "0.0.0.0:8080".to_owned())]);
+    assert_eq!(config.admin.address.to_string(), "127.0.0.1:9901");
+    assert_eq!(config.clusters, [Cluster::new("orders", "dns:///orders:50051".parse().expect("a target"))]);
+    assert_eq!(config.policies, Policies::default());
+    assert_eq!(config.policy_for("shop.v1.Orders", "Get"), Policy::default());
+    assert_eq!(config.rest, Rest { auto_mapping: true, print_options: PrintOptions::default() });
+    assert_eq!(config.runtime, Runtime { worker_threads: 0 });
+    assert!(config.runtime.workers() >= 1);
+    let (drain_delay, grace) = (Duration::from_secs(5), Duration::from_secs(20));
+    assert_eq!(config.shutdown, Shutdown { drain_delay, grace });
+    assert_eq!(config.shutdown.hard_cap(), Duration::from_secs(27));
+    let logs = Logs { level: LogLevel::Info, format: None, access: AccessLog { enabled: true } };
+    assert_eq!(config.telemetry, Telemetry { logs });
+
+    let [cluster] = config.clusters.as_slice() else { panic!("one cluster") };
+    assert_eq!(cluster.dns_refresh_rate, Duration::from_secs(5));
+    assert_eq!(cluster.connect_timeout, Duration::from_secs(2));
+    assert!(cluster.required);
+    assert_eq!(cluster.load_balancing, LoadBalancing::LeastRequest);
+    assert_eq!(cluster.descriptors.reflection, Reflection::Auto);
+    assert_eq!(cluster.descriptors.refresh_interval, Duration::from_secs(30));
+    assert!(cluster.exposes("shop.v1.Orders", "Get") && cluster.exposes_service("grpcbin.Echo"));
+    assert!(
+        !cluster.exposes("grpc.health.v1.Health", "Check")
+            && !cluster.exposes_service("grpc.health.v1.Health")
+    );
+}
+
+#[test]
+fn every_key() {
+    let seconds = Duration::from_secs;
+    let config = config(page::example(1));
+    let listeners: Vec<_> =
+        config.listeners.iter().map(|l| (l.name.as_str(), l.address.to_string())).collect();
+    assert_eq!(listeners, [("public", "0.0.0.0:8080".to_owned()), ("internal", "127.0.0.1:8081".to_owned())]);
+    assert_eq!(config.admin.address.to_string(), "0.0.0.0:9901");
+
+    let users = Cluster::new("users", "dns:///users:50051".parse().expect("a target"));
+    let orders = Cluster {
+        name: "orders".into(),
+        target: "dns:///orders:50051".parse().expect("a target"),
+        dns_refresh_rate: seconds(10),
+        connect_timeout: Duration::from_millis(500),
+        required: false,
+        expose: Some(vec![
+            Expose::Name("shop.v1.Orders".into()),
+            Expose::Methods("shop.v1.Catalog.*".parse().expect("a selector")),
+            Expose::Name("shop.v1.Admin.Ping".into()),
+        ]),
+        descriptors: Descriptors {
+            reflection: Reflection::Never,
+            refresh_interval: seconds(60),
+            protosets: vec!["schemas/orders.binpb".into()],
+        },
+        load_balancing: LoadBalancing::RoundRobin,
+    };
+    for (service, method, expected) in [
+        ("shop.v1.Orders", "Get", true),
+        ("shop.v1.Catalog", "Get", true),
+        ("shop.v1.Admin", "Ping", true),
+        ("shop.v1.Admin", "Reset", false),
+        ("shop.v1.OrdersAdmin", "Get", false),
+        ("shop.v1", "Get", false),
+    ] {
+        assert_eq!(orders.exposes(service, method), expected, "{service} {method}");
+    }
+    assert_eq!(config.clusters, [users, orders]);
+
+    let all = PolicyRule {
+        selector: "*".parse().expect("a selector"),
+        timeout: Some(Some(seconds(10))),
+        max_timeout: Some(seconds(60)),
+        max_request_bytes: Some(1 << 20),
+        max_response_bytes: Some(8 << 20),
+        stream_idle_timeout: Some(Some(seconds(120))),
+        max_stream_duration: Some(Some(seconds(1800))),
+    };
+    let watch = PolicyRule {
+        stream_idle_timeout: Some(None),
+        max_stream_duration: Some(None),
+        ..PolicyRule::new("shop.v1.Orders.Watch".parse().expect("a selector"))
+    };
+    assert_eq!(config.policies, Policies::new(vec![watch, all]));
+
+    let print_options = PrintOptions {
+        always_print_primitive_fields: true,
+        always_print_enums_as_ints: true,
+        preserve_proto_field_names: true,
+        add_whitespace: true,
+    };
+    assert_eq!(config.rest, Rest { auto_mapping: false, print_options });
+    assert_eq!(config.runtime.workers(), 4);
+    assert_eq!(config.shutdown, Shutdown { drain_delay: seconds(2), grace: seconds(30) });
+    let logs =
+        Logs { level: LogLevel::Debug, format: Some(LogFormat::Json), access: AccessLog { enabled: false } };
+    assert_eq!(config.telemetry, Telemetry { logs });
+}
+
+/// The file that later versions read: each of its keys that this one does not act on is refused, all of
+/// them in one go, and nothing else in it is wrong.
+#[test]
+fn keys_of_later_versions() {
+    let text = include_str!("../../../tests/data/config/full.yaml");
+    let report = loaded(text).expect_err("keys of later versions");
+    assert_eq!(report.left_out, 0);
+    let found: Vec<String> = report
+        .diagnostics
+        .iter()
+        .map(|diagnostic| {
+            let place = diagnostic.origin.to_string();
+            let line = place.split(':').nth(1).expect("a place in the file");
+            let key = diagnostic.message.strip_suffix("` is not supported yet");
+            let key = key.unwrap_or_else(|| panic!("{diagnostic}")).trim_start_matches('`');
+            let written = line.parse::<usize>().ok().and_then(|line| text.lines().nth(line - 1));
+            assert!(written.is_some_and(|written| written.contains(&format!("{key}:"))), "{diagnostic}");
+            key.to_owned()
+        })
+        .collect();
+    let expected = "tls protocols trusted_proxies max_connections max_connection_age max_connection_age_grace \
+        http2 console allow_from respect_dns_ttl connections_per_endpoint http2 health_checks \
+        outlier_detection circuit_breakers trip slow_start_window healthCheckConfig retryThrottling methodConfig \
+        routes http ignore_unknown_query_parameters reject_unknown_json_fields case_insensitive_enum_parsing \
+        streaming error_format metadata_prefix compression openapi cors authentication authorization \
+        rate_limits rate_limits idempotency retry cache coalesce stores service_name traces metrics \
+        sample_ok slow_threshold fields overload config";
+    assert_eq!(found.join(" "), expected.split_whitespace().collect::<Vec<_>>().join(" "));
+}
