@@ -136,3 +136,13 @@ async fn answers_that_nobody_reads_leave_the_connection_its_window() {
         assert_eq!(read.to_bytes().len(), BYTES + frame::HEADER_LEN);
     }
 }
+
+#[tokio::test]
+async fn a_deadline_that_passes_in_the_queue_is_a_deadline() {
+    // Accepted by the kernel and never answered: the connection is being made for ever.
+    let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let mut way = Way::to(silent.local_addr().unwrap(), Kind::Unary);
+    way.context.deadline = Some(Instant::now() + Duration::from_millis(50));
+    let error = within(way.call(Body::full(frame::encode(b"")))).await.unwrap_err();
+    assert_eq!(error.status().code(), Code::DeadlineExceeded, "{error}");
+}
