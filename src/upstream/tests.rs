@@ -146,3 +146,17 @@ async fn a_deadline_that_passes_in_the_queue_is_a_deadline() {
     let error = within(way.call(Body::full(frame::encode(b"")))).await.unwrap_err();
     assert_eq!(error.status().code(), Code::DeadlineExceeded, "{error}");
 }
+
+#[tokio::test]
+async fn a_grpc_status_under_another_http_status_is_http_200_at_the_waist() {
+    let address = backend(async |(_, mut respond): Exchange| {
+        let mut head = head();
+        *head.status_mut() = http::StatusCode::SERVICE_UNAVAILABLE;
+        head.headers_mut().insert(crate::grpc::GRPC_STATUS, "14".parse().unwrap());
+        respond.send_response(head, true).unwrap();
+    })
+    .await;
+    let way = Way::to(address, Kind::Unary);
+    let answer = within(way.call(Body::full(frame::encode(b"")))).await.unwrap();
+    assert_eq!((answer.status(), answer.headers().len()), (http::StatusCode::OK, 1));
+}
