@@ -160,3 +160,24 @@ async fn a_grpc_status_under_another_http_status_is_http_200_at_the_waist() {
     let answer = within(way.call(Body::full(frame::encode(b"")))).await.unwrap();
     assert_eq!((answer.status(), answer.headers().len()), (http::StatusCode::OK, 1));
 }
+
+#[tokio::test]
+async fn a_call_that_has_no_answer_yet_is_cut_with_a_status() {
+    let (calls, mut called) = mpsc::unbounded_channel();
+    let address = backend(move |exchange| {
+        let calls = calls.clone();
+        async move {
+            calls.send(exchange).unwrap();
+        }
+    })
+    .await;
+    let way = Way::to(address, Kind::ClientStream);
+    let cut = async {
+        let exchange = within(called.recv()).await.unwrap();
+        way.lanes.cut();
+        exchange
+    };
+    let call = way.call(Body::full(frame::encode(b"")));
+    let (answer, _exchange) = within(async { tokio::join!(call, cut) }).await;
+    assert_eq!(answer.unwrap_err().status().message(), "the gateway is shutting down");
+}
