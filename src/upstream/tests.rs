@@ -3,9 +3,11 @@
 use std::{future::poll_fn, net::SocketAddr, sync::Arc, time::Duration};
 
 use bytes::Bytes;
+use futures_util::stream;
 use h2::{RecvStream, server::SendResponse};
 use http::HeaderMap;
-use http_body_util::BodyExt;
+use http_body::Frame;
+use http_body_util::{BodyExt, StreamBody};
 use tokio::{net::TcpListener, sync::mpsc, time::Instant};
 use tonic::Code;
 use tower::Service;
@@ -180,4 +182,26 @@ async fn a_call_that_has_no_answer_yet_is_cut_with_a_status() {
     let call = way.call(Body::full(frame::encode(b"")));
     let (answer, _exchange) = within(async { tokio::join!(call, cut) }).await;
     assert_eq!(answer.unwrap_err().status().message(), "the gateway is shutting down");
+}
+
+#[tokio::test]
+async fn a_stream_whose_client_sends_is_not_idle() {
+    let address = backend(async |(request, mut respond): Exchange| {
+        let mut stream = respond.send_response(head(), false).unwrap();
+        let mut body = request.into_body();
+        while let Some(Ok(data)) = body.data().await {
+            body.flow_control().release_capacity(data.len()).unwrap();
+        }
+        stream.send_trailers(ok()).unwrap();
+    })
+    .await;
+    let mut way = Way::to(address, Kind::Bidi);
+    way.context.idle_timeout = Some(Duration::from_millis(300));
+    let messages = stream::unfold(0, async |sent| {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        (sent < 16).then(|| (Ok::<_, CallError>(Frame::data(frame::encode(b"more"))), sent + 1))
+    });
+    let answer = within(way.call(Body::stream(StreamBody::new(messages)))).await.unwrap();
+    let read = within(answer.into_body().collect()).await.expect("a stream that is used is not ended");
+    assert_eq!(read.trailers().unwrap(), &ok());
 }

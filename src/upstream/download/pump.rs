@@ -66,7 +66,7 @@ struct State {
     reader: Option<Waker>,
     pump: Option<Waker>,
     abandoned: bool,
-    /// When a byte last moved, in or out.
+    /// When a byte of the answer last moved, in or out.
     moved: Instant,
 }
 
@@ -135,7 +135,9 @@ impl Future for Pump {
                 Some(Err(this.held.ended(CallError::shutting_down())))
             }
             Poll::Pending => {
-                let exceeded = this.limits.exceeded(&mut this.timer, state.moved, cx);
+                let moved =
+                    || this.held.upload.as_ref().map_or(state.moved, |up| up.moved().max(state.moved));
+                let exceeded = this.limits.exceeded(&mut this.timer, moved, cx);
                 exceeded.map(|error| Err(this.held.ended(error)))
             }
         };
@@ -181,12 +183,12 @@ impl Limits {
     fn exceeded(
         &self,
         timer: &mut Option<Pin<Box<Sleep>>>,
-        moved: Instant,
+        moved: impl Fn() -> Instant,
         cx: &mut TaskContext<'_>,
     ) -> Option<CallError> {
         let timer = timer.as_mut()?;
         while timer.as_mut().poll(cx).is_ready() {
-            let now = Instant::now();
+            let (now, moved) = (Instant::now(), moved());
             let passed = |limit: Option<Instant>| limit.is_some_and(|limit| limit <= now);
             if passed(self.deadline) {
                 return Some(CallError::deadline_exceeded(true));
