@@ -65,7 +65,7 @@ async fn call(
             Err(error) => return Err(opening.refused(Some(method), error)),
         }
     };
-    opening.call(method, context, uri, std::mem::take(headers), body).await
+    opening.call(method, context, std::mem::take(headers), body).await
 }
 
 /// A call that ended without an answer, as trailers-only.

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use http::{HeaderMap, Method, Uri, Version};
+use http::{HeaderMap, Method, Version};
 use tower::Service;
 
 use crate::{
@@ -38,14 +38,14 @@ impl Opening {
         mut self,
         method: &Arc<MethodPlan>,
         context: Context,
-        path: Uri,
         headers: HeaderMap,
         body: Body,
     ) -> Result<Response, CallError> {
         let mut request = Request::new(body);
         *request.method_mut() = Method::POST;
         *request.version_mut() = Version::HTTP_2;
-        *request.uri_mut() = path;
+        // The schema's own path: a query that a client wrote behind it names no method of a backend.
+        *request.uri_mut() = method.uri.clone();
         *request.headers_mut() = headers;
         let extensions = request.extensions_mut();
         extensions.insert(context);

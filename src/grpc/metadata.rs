@@ -95,7 +95,8 @@ fn crosses_inwards(name: &str) -> bool {
         )
 }
 
-/// A backend's `access-control-*` or `set-cookie` would speak in the gateway's name to a browser.
+/// A backend's `access-control-*` or `set-cookie` would speak in the gateway's name to a browser, and `content-encoding`
+/// of a body that Edgeway writes.
 fn crosses_outwards(name: &str) -> bool {
     !is_hop_by_hop(name)
         && !name.starts_with("access-control-")
@@ -103,6 +104,8 @@ fn crosses_outwards(name: &str) -> bool {
             name,
             "content-length"
                 | "content-type"
+                | "content-encoding"
+                | "content-range"
                 | "set-cookie"
                 | "endpoint-load-metrics-bin"
                 | "date"
@@ -197,8 +200,16 @@ mod tests {
 
     #[test]
     fn a_backend_cannot_speak_http_to_the_client() {
-        let mut headers =
-            map(&["content-length", "trailer", "access-control-allow-origin", "set-cookie", "x-order"]);
+        let mut headers = map(&[
+            "content-length",
+            "content-encoding",
+            "content-range",
+            "transfer-encoding",
+            "trailer",
+            "access-control-allow-origin",
+            "set-cookie",
+            "x-order",
+        ]);
         from_backend(&mut headers);
         assert_eq!(names(&headers), ["x-order"]);
     }

@@ -37,8 +37,9 @@ pub fn normalize(headers: &mut HeaderMap) -> Option<Code> {
     let first = values.next()?;
     let parsed = if values.next().is_none() { code::parse(first.as_bytes()) } else { None };
     let Some(code) = parsed else {
-        let found: Vec<_> = headers.get_all(GRPC_STATUS).iter().take(4).map(HeaderValue::as_bytes).collect();
-        let found: Vec<_> = found.into_iter().map(|value| value.escape_ascii().to_string()).collect();
+        let excerpt = |value: &HeaderValue| value.as_bytes().iter().take(32).copied().collect::<Vec<u8>>();
+        let found = headers.get_all(GRPC_STATUS).iter().take(4).map(excerpt);
+        let found: Vec<_> = found.map(|value| value.escape_ascii().to_string()).collect();
         let message =
             format!("expected one grpc-status from 0 to 16, the backend sent {}", found.join(" and "));
         write(&Status::unknown(message), headers);
@@ -137,6 +138,13 @@ mod tests {
             assert_eq!(read(&map).map(|status| status.code()), expect, "{found:?}");
             assert!(map.get_all(GRPC_STATUS).iter().count() <= 1, "{found:?}");
         }
+    }
+
+    #[test]
+    fn junk_is_shown_in_part() {
+        let mut map = headers(&[("grpc-status", &"9".repeat(60_000))]);
+        normalize(&mut map);
+        assert!(read(&map).unwrap().message().len() < 200);
     }
 
     #[test]

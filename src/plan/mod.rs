@@ -71,12 +71,7 @@ impl Plan {
     /// UNIMPLEMENTED for a method that no schema lists; SCHEMA_NOT_LOADED while a cluster that might have it has yet to
     /// say what it has.
     pub fn method(&self, path: &str) -> Result<&Arc<MethodPlan>, CallError> {
-        self.methods.get(path).ok_or_else(|| {
-            self.not_loaded().unwrap_or_else(|| {
-                let message = format!("no cluster has the method {}", path.escape_debug());
-                CallError::refused(Code::Unimplemented, reason::ROUTE_NOT_FOUND, message)
-            })
-        })
+        self.methods.get(path).ok_or_else(|| self.not_loaded().unwrap_or_else(|| no_method(path)))
     }
 
     /// Why what was not found may still exist.
@@ -87,5 +82,22 @@ impl Plan {
     /// All methods, in no order.
     pub fn methods(&self) -> impl ExactSizeIterator<Item = &Arc<MethodPlan>> {
         self.methods.values()
+    }
+}
+
+fn no_method(path: &str) -> CallError {
+    // Goes into a header, which clients bound far below the longest path.
+    let path = path.chars().take(256).collect::<String>();
+    let message = format!("no cluster has the method {}", path.escape_debug());
+    CallError::refused(Code::Unimplemented, reason::ROUTE_NOT_FOUND, message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_path_is_shown_in_part() {
+        assert!(no_method(&"/x".repeat(30_000)).status().message().len() < 400);
     }
 }

@@ -204,7 +204,12 @@ impl Lane {
                 Pick::Wait(Wait::Stream) => (freed_by, "every connection has as many streams as it may"),
             };
             if tokio::time::timeout_at(until, changed).await.is_err() {
-                return Err(CallError::not_executed(name, why));
+                let late = deadline.is_some_and(|deadline| deadline <= Instant::now());
+                return Err(if late {
+                    CallError::deadline_exceeded(false)
+                } else {
+                    CallError::not_executed(name, why)
+                });
             }
         }
     }

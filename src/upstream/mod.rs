@@ -45,3 +45,6 @@ use std::sync::Arc;
 /// The cluster that a call goes to, in the extensions of its request.
 #[derive(Clone, Debug)]
 pub struct Target(pub Arc<Cluster>);
+
+#[cfg(test)]
+mod tests;

@@ -3,10 +3,16 @@
 use std::{
     future::Future,
     pin::Pin,
+    sync::Arc,
     task::{Context as TaskContext, Poll},
 };
 
-use super::{Target, attempt, attempt::Outgoing, failure::Class, lane::Lanes};
+use super::{
+    Cluster, Target, attempt,
+    attempt::Outgoing,
+    failure::Class,
+    lane::{Lane, Lanes},
+};
 use crate::call::{CallError, Context, Request, Response, Via};
 
 /// Sends each call to an endpoint of its [`Target`], over one worker's connections.
@@ -55,8 +61,17 @@ async fn send(lanes: Lanes, request: Request) -> Result<Response, CallError> {
     let lane = lanes
         .lane(&cluster)
         .ok_or_else(|| CallError::not_executed(cluster.name(), "unknown to this worker"))?;
-    let mut outgoing = Outgoing::new(&cluster, head, body, context);
+    let outgoing = Outgoing::new(&cluster, head, body, context);
+    let cut = lane.cut();
+    tokio::select! {
+        biased;
+        answer = tries(lane, &cluster, outgoing) => answer,
+        // An answer that has begun ends itself (`download`); one that has not would end without a status.
+        () = cut.cancelled() => Err(CallError::shutting_down()),
+    }
+}
 
+async fn tries(lane: &Arc<Lane>, cluster: &Cluster, mut outgoing: Outgoing) -> Result<Response, CallError> {
     let (mut tried, mut never_sent, mut refused) = (Vec::new(), 0, false);
     loop {
         let permit = lane.acquire(&tried, outgoing.context().deadline).await?;

@@ -11,7 +11,7 @@ use bytes::{Bytes, BytesMut};
 use h2::{Reason, SendStream};
 use http_body::Body as _;
 use parking_lot::Mutex;
-use tokio::task::AbortHandle;
+use tokio::{task::AbortHandle, time::Instant};
 
 use crate::call::{Body, CallError};
 
@@ -26,6 +26,8 @@ struct State {
     replay: Vec<Bytes>,
     sent: Vec<Bytes>,
     sent_bytes: usize,
+    /// When the client last sent something.
+    moved: Instant,
     error: Option<CallError>,
 }
 
@@ -38,7 +40,8 @@ pub(super) struct Upload {
 
 impl Source {
     pub(super) fn new(body: Body) -> Self {
-        let state = State { body, replay: Vec::new(), sent: Vec::new(), sent_bytes: 0, error: None };
+        let moved = Instant::now();
+        let state = State { body, replay: Vec::new(), sent: Vec::new(), sent_bytes: 0, moved, error: None };
         Self(Arc::new(Mutex::new(state)))
     }
 
@@ -68,6 +71,11 @@ impl Upload {
     /// What the client did wrong, when that ended the upload.
     pub(super) fn error(&self) -> Option<CallError> {
         self.state.lock().error.take()
+    }
+
+    /// When a byte last came from the client.
+    pub(super) fn moved(&self) -> Instant {
+        self.state.lock().moved
     }
 }
 
@@ -174,6 +182,7 @@ impl State {
     }
 
     fn keep(&mut self, chunk: &Bytes) {
+        self.moved = Instant::now();
         self.sent_bytes = self.sent_bytes.saturating_add(chunk.len());
         if self.sent_bytes <= REPLAY {
             self.sent.push(chunk.clone());

@@ -84,7 +84,7 @@ async fn call(
         Ok(body) => body,
         Err(error) => return Err(opening.refused(Some(method), error)),
     };
-    opening.call(method, context, uri, std::mem::take(headers), body).await
+    opening.call(method, context, std::mem::take(headers), body).await
 }
 
 async fn read(

@@ -81,7 +81,7 @@ async fn answer(opening: Opening, mut head: Parts, body: HttpBody, plan: &Plan) 
     // Edgeway reads the replies itself, and reads them uncompressed.
     head.headers.remove(GRPC_ENCODING);
     head.headers.remove(GRPC_ACCEPT_ENCODING);
-    let called = opening.call(method, context, method.uri.clone(), head.headers, frames).await;
+    let called = opening.call(method, context, head.headers, frames).await;
     let answer = called.map_err(|error| Refusal::of(method, &error))?;
     if method.kind == Kind::ServerStream {
         stream::reply(binding, answer, format).await

@@ -42,6 +42,8 @@ pub(super) async fn receive(
     if let Err(error) = check_is_grpc(held.cluster(), head.status, &head.headers) {
         return Err(held.ended(error));
     }
+    // From here on the status of the call speaks; doors would pass this one on beside it.
+    head.status = StatusCode::OK;
     metadata::from_backend(&mut head.headers);
 
     if stream.is_end_stream() {

@@ -21,22 +21,27 @@ use crate::call::{CallError, Context};
 
 /// Starts the task that takes the stream's frames; the body is the client's end of it.
 pub(super) fn start(mut stream: RecvStream, pieces: Pieces, context: &Context, held: Held) -> Download {
-    let flow = stream.flow_control().clone();
-    let state =
-        State { pieces, outcome: None, reader: None, pump: None, abandoned: false, moved: Instant::now() };
+    let state = State {
+        pieces,
+        flow: Some(stream.flow_control().clone()),
+        outcome: None,
+        reader: None,
+        pump: None,
+        abandoned: false,
+        moved: Instant::now(),
+    };
     let shared = Arc::new(Mutex::new(state));
     let limits = Limits { deadline: context.deadline, expires: context.expires, idle: context.idle_timeout };
     let cut = Box::pin(held.permit.lane().cut().cancelled_owned());
     let timer = limits.next(Instant::now()).map(|at| Box::pin(tokio::time::sleep_until(at)));
     tokio::spawn(Pump { shared: Arc::clone(&shared), stream, limits, timer, cut, held });
-    Download { shared, flow }
+    Download { shared }
 }
 
 /// The client's end: bytes, then trailers or the error that ended the call.
 #[derive(Debug)]
 pub(super) struct Download {
     shared: Arc<Mutex<State>>,
-    flow: FlowControl,
 }
 
 /// The backend's end. Ends the call by itself when its time is over: a client that does not read does not poll either.
@@ -54,11 +59,14 @@ struct Pump {
 #[derive(Debug)]
 struct State {
     pieces: Pieces,
+    /// Grants the backend credit for what the client took. Gone with the pump: `h2` neither resets a stream nor gives
+    /// its credit back to the connection while a handle of it is left, and the client may hold its end for ever.
+    flow: Option<FlowControl>,
     outcome: Option<Result<HeaderMap, CallError>>,
     reader: Option<Waker>,
     pump: Option<Waker>,
     abandoned: bool,
-    /// When a byte last moved, in or out.
+    /// When a byte of the answer last moved, in or out.
     moved: Instant,
 }
 
@@ -74,15 +82,16 @@ impl HttpBody for Download {
     type Error = CallError;
 
     fn poll_frame(
-        mut self: Pin<&mut Self>,
+        self: Pin<&mut Self>,
         cx: &mut TaskContext<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, CallError>>> {
         let mut state = self.shared.lock();
         if let Some(bytes) = state.pieces.take() {
             state.moved = Instant::now();
-            drop(state);
-            // Fails only for bytes that were never received.
-            let _ = self.flow.release_capacity(bytes.len());
+            if let Some(flow) = &mut state.flow {
+                // Fails only for bytes that were never received.
+                let _ = flow.release_capacity(bytes.len());
+            }
             return Poll::Ready(Some(Ok(Frame::data(bytes))));
         }
         match state.outcome.take() {
@@ -126,13 +135,16 @@ impl Future for Pump {
                 Some(Err(this.held.ended(CallError::shutting_down())))
             }
             Poll::Pending => {
-                let exceeded = this.limits.exceeded(&mut this.timer, state.moved, cx);
+                let moved =
+                    || this.held.upload.as_ref().map_or(state.moved, |up| up.moved().max(state.moved));
+                let exceeded = this.limits.exceeded(&mut this.timer, moved, cx);
                 exceeded.map(|error| Err(this.held.ended(error)))
             }
         };
         let ended = outcome.is_some();
         if ended {
             state.outcome = outcome;
+            state.flow = None;
         } else {
             state.pump = Some(cx.waker().clone());
         }
@@ -171,12 +183,12 @@ impl Limits {
     fn exceeded(
         &self,
         timer: &mut Option<Pin<Box<Sleep>>>,
-        moved: Instant,
+        moved: impl Fn() -> Instant,
         cx: &mut TaskContext<'_>,
     ) -> Option<CallError> {
         let timer = timer.as_mut()?;
         while timer.as_mut().poll(cx).is_ready() {
-            let now = Instant::now();
+            let (now, moved) = (Instant::now(), moved());
             let passed = |limit: Option<Instant>| limit.is_some_and(|limit| limit <= now);
             if passed(self.deadline) {
                 return Some(CallError::deadline_exceeded(true));
