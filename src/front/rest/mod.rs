@@ -20,6 +20,7 @@ use std::sync::Arc;
 use axum::{body::Body as HttpBody, extract::Request, response::Response};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use http_body::Body as _;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use tonic::Code;
 
@@ -40,8 +41,15 @@ pub(super) async fn serve(opening: Opening, request: Request) -> Response {
         Ok(response) => response,
         Err(refusal) => refusal.into_response(&plan),
     };
-    // The length stays: it is that of the GET.
-    if head_only { response.map(|_| HttpBody::empty()) } else { response }
+    if head_only { head_of(response) } else { response }
+}
+
+/// A reply without its body, with the length that the body would have had where that is known (RFC 9110 section 9.3.2).
+fn head_of(mut response: Response) -> Response {
+    if let Some(length) = response.body().size_hint().exact() {
+        response.headers_mut().insert(header::CONTENT_LENGTH, length.into());
+    }
+    response.map(|_| HttpBody::empty())
 }
 
 async fn answer(opening: Opening, request: Request, plan: &Plan) -> Result<Response, Refusal> {
