@@ -98,7 +98,13 @@ struct Seen {
     released: HashSet<String>,
     connections: usize,
     /// Connections by address that take calls.
-    live: Vec<usize>,
+    live: Vec<isize>,
+}
+
+impl Seen {
+    fn live(&mut self, port: usize, change: isize) {
+        *self.live.get_mut(port).expect("a port of its own") += change;
+    }
 }
 
 /// What a stream asks of its connection.
@@ -214,7 +220,7 @@ async fn serve(backend: Arc<Backend>, port: usize, socket: TcpStream) {
     backend.seen.send_modify(|seen| {
         number = seen.connections;
         seen.connections += 1;
-        seen.live[port] += 1;
+        seen.live(port, 1);
     });
     let mut live = Live { backend: &backend, port, counts: true };
     let (order, mut orders) = mpsc::unbounded_channel();
@@ -268,7 +274,7 @@ struct Live<'a> {
 impl Live<'_> {
     fn end(&mut self) {
         if std::mem::take(&mut self.counts) {
-            self.backend.seen.send_modify(|seen| seen.live[self.port] -= 1);
+            self.backend.seen.send_modify(|seen| seen.live(self.port, -1));
         }
     }
 }
