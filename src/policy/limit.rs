@@ -91,11 +91,14 @@ impl<F: Future<Output = Result<Response, CallError>>> Future for Limited<F> {
         match self.project() {
             LimitedProjection::Waiting { answer, down } => {
                 let (head, body) = ready!(answer.poll(cx))?.into_parts();
-                // Trailers-only: the status stands in the head and there is no message to count.
-                let trailers_only = head.headers.contains_key(GRPC_STATUS);
                 let body = match down.take() {
-                    Some(down) if !trailers_only => down.apply(body)?,
-                    _ => body,
+                    // Trailers-only: the status stands in the head and there is no message to count.
+                    Some(down) if head.headers.contains_key(GRPC_STATUS) => {
+                        down.finish(is_ok(&head.headers))?;
+                        body
+                    }
+                    Some(down) => down.apply(body)?,
+                    None => body,
                 };
                 Poll::Ready(Ok(Response::from_parts(head, body)))
             }

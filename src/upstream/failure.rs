@@ -49,6 +49,16 @@ pub(super) fn call_error(cluster: &str, error: &h2::Error) -> CallError {
     }
 }
 
+/// The error of a call whose answer had begun.
+///
+/// A backend that has answered has run the call, whatever it says of it then.
+pub(super) fn broken_off(cluster: &str, error: &h2::Error) -> CallError {
+    match classify(error) {
+        Class::NeverSent | Class::Unprocessed => CallError::outcome_unknown(cluster, error),
+        Class::Answered(_) | Class::Lost => call_error(cluster, error),
+    }
+}
+
 fn code(reason: Reason) -> Code {
     match reason {
         Reason::CANCEL => Code::Cancelled,

@@ -25,6 +25,7 @@ pub(super) fn body(body: Body, encoding: Encoding) -> HttpBody {
             encoding,
             encoder: text::Encoder::default(),
             scanner: Scanner::new(usize::MAX),
+            broken: None,
             ended: false,
         }),
     }
@@ -60,6 +61,8 @@ struct Reply {
     encoding: Encoding,
     encoder: text::Encoder,
     scanner: Scanner,
+    /// The transport is to be aborted for this.
+    broken: Option<CallError>,
     ended: bool,
 }
 
@@ -75,14 +78,18 @@ impl http_body::Body for Reply {
         if this.ended {
             return Poll::Ready(None);
         }
+        if let Some(error) = this.broken.take() {
+            this.ended = true;
+            return Poll::Ready(Some(Err(error)));
+        }
         let frame = ready!(Pin::new(&mut this.body).poll_frame(cx));
         Poll::Ready(Some(match frame {
             Some(Ok(frame)) => match frame.into_data() {
                 Ok(data) => this.data(data),
                 Err(frame) => this.last(&frame.into_trailers().unwrap_or_default()),
             },
-            Some(Err(error)) => this.error(error),
-            None => this.error(CallError::reply_lost("the answer ended without a status")),
+            Some(Err(error)) => return this.error(error, cx),
+            None => return this.error(CallError::reply_lost("the answer ended without a status"), cx),
         }))
     }
 }
@@ -102,13 +109,19 @@ impl Reply {
         Ok(Frame::data(encode(self.encoding, trailers::frame(last))))
     }
 
-    fn error(&mut self, error: CallError) -> Result<Frame<Bytes>, CallError> {
-        self.ended = true;
+    fn error(
+        &mut self,
+        error: CallError,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, CallError>>> {
         if !self.scanner.at_boundary() {
-            return Err(error);
+            // Pending once: the server then writes out what it was given, which an abort would discard.
+            self.broken = Some(error);
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
         }
         let mut last = HeaderMap::new();
         status::write(error.status(), &mut last);
-        self.last(&last)
+        Poll::Ready(Some(self.last(&last)))
     }
 }

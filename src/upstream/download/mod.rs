@@ -9,7 +9,7 @@ mod pieces;
 mod pump;
 
 use h2::RecvStream;
-use http::{HeaderMap, StatusCode, header};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
 use tokio::time::Instant;
 use tonic::Code;
 
@@ -17,7 +17,7 @@ use self::pieces::Pieces;
 use super::{connection::STREAM_WINDOW, failure, lane::Permit, tally::Tally, upload::Upload};
 use crate::{
     call::{Body, CallError, Context, Response, Whole},
-    grpc::{metadata, status},
+    grpc::{GRPC_STATUS, frame::Scanner, metadata, status},
 };
 
 /// What a call holds until its answer has ended.
@@ -27,6 +27,8 @@ struct Held {
     upload: Option<Upload>,
     tally: Tally,
     deadline: Option<Instant>,
+    /// A status that came before the body, where none belongs.
+    early: Option<HeaderValue>,
 }
 
 /// Makes the response of the waist out of what a backend sent.
@@ -37,7 +39,7 @@ pub(super) async fn receive(
     upload: Option<Upload>,
     tally: Tally,
 ) -> Result<Response, CallError> {
-    let held = Held { permit, upload, tally, deadline: context.deadline };
+    let mut held = Held { permit, upload, tally, deadline: context.deadline, early: None };
     let (mut head, mut stream) = response.into_parts();
     if let Err(error) = check_is_grpc(held.cluster(), head.status, &head.headers) {
         return Err(held.ended(error));
@@ -50,7 +52,8 @@ pub(super) async fn receive(
         held.status(&mut head.headers)?;
         return Ok(Response::from_parts(head, Body::empty()));
     }
-    // A status is the last word; one before the body would be a second one.
+    // A status is the last word; one before the body is one too many.
+    held.early = head.headers.get(GRPC_STATUS).cloned();
     status::remove(&mut head.headers);
     let mut pieces = Pieces::default();
     if !context.kind.server_streaming()
@@ -64,18 +67,24 @@ pub(super) async fn receive(
 }
 
 impl Held {
-    /// Takes the body as it comes; its trailers, or `None` when it is too large to hold.
+    /// Takes the body as it comes; its trailers, or `None` when it is not one small message.
+    ///
+    /// That is known from the frame's header on. A message that is too large, or one too many, is refused by those who
+    /// read the body as it comes, and not first when a backend that may never end it has ended it.
     async fn collect(
         &self,
         stream: &mut RecvStream,
         pieces: &mut Pieces,
     ) -> Result<Option<HeaderMap>, CallError> {
+        let mut frames = Scanner::new(STREAM_WINDOW as usize);
         while let Some(data) = stream.data().await {
             let data = data.map_err(|error| self.error(&error))?;
+            let sound = frames.feed(&data).is_ok();
             // Cannot fail: these bytes were just received.
             let _ = stream.flow_control().release_capacity(data.len());
             pieces.push(data);
-            if pieces.len() > STREAM_WINDOW as usize {
+            let surplus = frames.messages() + u64::from(!frames.at_boundary()) > 1;
+            if !sound || surplus || pieces.len() > STREAM_WINDOW as usize {
                 return Ok(None);
             }
         }
@@ -84,13 +93,21 @@ impl Held {
     }
 
     fn trailers(&self, trailers: Option<HeaderMap>) -> Result<HeaderMap, CallError> {
-        let mut trailers = trailers.unwrap_or_default();
+        let Some(mut trailers) = trailers else {
+            let what = "the backend ended the call without trailers";
+            return Err(self.ended(CallError::backend(Code::Internal, self.cluster(), what)));
+        };
+        if let Some(early) = &self.early {
+            trailers.append(GRPC_STATUS, early.clone());
+        }
         metadata::from_backend(&mut trailers);
         self.status(&mut trailers)?;
         Ok(trailers)
     }
 
     /// Makes the call's last headers carry one valid status.
+    ///
+    /// Without any the outcome is UNKNOWN, as grpc-go has it; a body that ends without trailers is a broken server.
     ///
     /// A backend whose own clock rang says CANCELLED (tonic does); to the caller its deadline has passed, whichever
     /// side noticed first (upstream clocks run late by the way there, and timers ring a moment early or late).
@@ -105,7 +122,7 @@ impl Held {
             Some(code) => code,
             None => {
                 let what = "the backend ended the call without a grpc-status";
-                return Err(self.ended(CallError::backend(Code::Internal, self.cluster(), what)));
+                return Err(self.ended(CallError::backend(Code::Unknown, self.cluster(), what)));
             }
         };
         self.tally.ended(code);
@@ -114,7 +131,7 @@ impl Held {
 
     fn error(&self, error: &h2::Error) -> CallError {
         let clients_fault = self.upload.as_ref().and_then(Upload::error);
-        self.ended(clients_fault.unwrap_or_else(|| failure::call_error(self.cluster(), error)))
+        self.ended(clients_fault.unwrap_or_else(|| failure::broken_off(self.cluster(), error)))
     }
 
     fn ended(&self, error: CallError) -> CallError {
@@ -138,7 +155,7 @@ fn check_is_grpc(cluster: &str, status: StatusCode, headers: &HeaderMap) -> Resu
         return Ok(());
     }
     // A server that refuses before it knows that it speaks gRPC may still say so in gRPC's words.
-    if is_grpc && headers.contains_key(crate::grpc::GRPC_STATUS) {
+    if is_grpc && headers.contains_key(GRPC_STATUS) {
         return Ok(());
     }
     let content_type: String = content_type.unwrap_or_default().chars().take(64).collect();
