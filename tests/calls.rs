@@ -1,5 +1,7 @@
 //! What a backend sees of a call, whatever the client wrote around it.
 
+#![expect(clippy::unwrap_used, reason = "a test that fails here says enough")]
+
 #[path = "support/program.rs"]
 #[expect(dead_code, reason = "shared by all test binaries, each uses a part")]
 mod program;

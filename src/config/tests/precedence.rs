@@ -79,7 +79,8 @@ fn the_higher_source_wins() {
         ("EDGEWAY_CONFIG", ""),
     ];
     let configured = [("EDGEWAY_CONFIG", "{folder}/edgeway.yaml")];
-    let cases: [(Option<&str>, &[(&str, &str)], Flags, &str); 8] = [
+    type Case<'c> = (Option<&'c str>, &'c [(&'c str, &'c str)], Flags, &'c str);
+    let cases: [Case<'_>; 8] = [
         (Some(FILE), &[], Flags::default(), "127.0.0.1:1 127.0.0.1:2 orders=dns:///orders:1 error json 1"),
         (Some(FILE), &links, Flags::default(), "127.0.0.1:1 127.0.0.1:2 orders=dns:///orders:1 error json 1"),
         (
