@@ -38,8 +38,8 @@ impl Holding {
                 let (came, went) = (came_out.clone(), went_out.clone());
                 tokio::spawn(async move {
                     let serve = service_fn(move |request| hold(request, came.clone(), went.clone()));
-                    let served =
-                        http2::Builder::new(TokioExecutor::new()).serve_connection(TokioIo::new(stream), serve);
+                    let served = http2::Builder::new(TokioExecutor::new())
+                        .serve_connection(TokioIo::new(stream), serve);
                     drop(served.await);
                 });
             }
@@ -77,7 +77,10 @@ async fn hold(
     if streams {
         // An empty message is one of every type.
         let body = Held { first: Some(Bytes::from_static(&[0; 5])), _departure: departure };
-        return Ok(Response::builder().header("content-type", "application/grpc").body(body).expect("a head"));
+        return Ok(Response::builder()
+            .header("content-type", "application/grpc")
+            .body(body)
+            .expect("a head"));
     }
     // Reads whatever comes, as a backend of a client stream does.
     let mut body = request.into_body();

@@ -1,18 +1,20 @@
 //! A client of each wire: HTTP/1.1 and HTTP/2, JSON, gRPC-Web and gRPC.
 
-use std::time::Duration;
+use std::{convert::Infallible, time::Duration};
 
 use base64::Engine;
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use http::{HeaderMap, Request, Response};
-use http_body_util::{BodyExt, Full};
+use http_body::Frame;
+use http_body_util::{BodyExt, Full, StreamBody, combinators::UnsyncBoxBody};
 use hyper::{
     body::Incoming,
     client::conn::{http1, http2},
 };
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use prost::Message;
-use tokio::{net::TcpStream, task::JoinHandle};
+use tokio::{net::TcpStream, sync::mpsc, task::JoinHandle};
+use tokio_stream::{StreamExt, wrappers::ReceiverStream};
 
 /// A version of HTTP.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,18 +23,23 @@ pub enum Version {
     Two,
 }
 
+/// What a request carries.
+pub type Body = UnsyncBoxBody<Bytes, Infallible>;
+
 /// One connection; dropped, its socket closes.
 pub struct Client {
     address: String,
     sender: Sender,
     driver: JoinHandle<()>,
+    /// For the close: hyper keeps a connection on which a request is still being sent.
+    socket: std::net::TcpStream,
 }
 
 #[derive(Clone)]
 enum Sender {
     /// Taken by the one call that is open.
-    One(std::sync::Arc<tokio::sync::Mutex<http1::SendRequest<Full<Bytes>>>>),
-    Two(http2::SendRequest<Full<Bytes>>),
+    One(std::sync::Arc<tokio::sync::Mutex<http1::SendRequest<Body>>>),
+    Two(http2::SendRequest<Body>),
 }
 
 /// A whole answer.
@@ -53,7 +60,9 @@ impl Client {
 
     /// Speaks over a socket that the test has tuned.
     pub async fn over(stream: TcpStream, address: &str, version: Version) -> Self {
-        let io = TokioIo::new(stream);
+        let stream = stream.into_std().expect("a socket of tokio's is one of the system's");
+        let socket = stream.try_clone().expect("a descriptor is free");
+        let io = TokioIo::new(TcpStream::from_std(stream).expect("it was tokio's before"));
         let (sender, driver) = match version {
             Version::One => {
                 let (sender, connection) = http1::handshake(io).await.expect("a handshake without bytes");
@@ -66,11 +75,11 @@ impl Client {
                 (Sender::Two(sender), tokio::spawn(async move { drop(connection.await) }))
             }
         };
-        Self { address: address.to_owned(), sender, driver }
+        Self { address: address.to_owned(), sender, driver, socket }
     }
 
     /// Sends a request; the answer's body is still to be read.
-    pub async fn send(&self, request: Request<Full<Bytes>>) -> hyper::Result<Response<Incoming>> {
+    pub async fn send(&self, request: Request<Body>) -> hyper::Result<Response<Incoming>> {
         let request = self.addressed(request);
         match self.sender.clone() {
             Sender::One(sender) => {
@@ -83,7 +92,7 @@ impl Client {
     }
 
     /// Sends a request and reads all of its answer.
-    pub async fn call(&self, request: Request<Full<Bytes>>) -> hyper::Result<Reply> {
+    pub async fn call(&self, request: Request<Body>) -> hyper::Result<Reply> {
         let (head, body) = self.send(request).await?.into_parts();
         let collected = body.collect().await?;
         let trailers = collected.trailers().cloned().unwrap_or_default();
@@ -100,7 +109,7 @@ impl Client {
         self.driver.is_finished()
     }
 
-    fn addressed(&self, mut request: Request<Full<Bytes>>) -> Request<Full<Bytes>> {
+    fn addressed(&self, mut request: Request<Body>) -> Request<Body> {
         let path = request.uri().path_and_query().expect("a path").as_str();
         match &self.sender {
             Sender::One(_) => {
@@ -118,6 +127,7 @@ impl Client {
 impl Drop for Client {
     fn drop(&mut self) {
         self.driver.abort();
+        let _ = self.socket.shutdown(std::net::Shutdown::Both);
     }
 }
 
@@ -141,6 +151,12 @@ impl Reply {
             text.lines().find_map(|line| line.strip_prefix("grpc-status:"))?.trim().parse().ok()
         });
         code.unwrap_or_else(|| panic!("no grpc-status in {self:?}"))
+    }
+
+    /// The sizes of the messages of a gRPC or gRPC-Web answer.
+    pub fn message_sizes(&self) -> Vec<usize> {
+        let messages = self.frames().into_iter().filter(|(flags, _)| flags & 0x80 == 0);
+        messages.map(|(_, bytes)| bytes.len()).collect()
     }
 
     /// The first message of a gRPC or gRPC-Web answer.
@@ -170,36 +186,54 @@ impl Reply {
 /// One GET on a connection of its own.
 pub async fn get(address: &str, path: &str) -> Reply {
     let client = Client::open(address, Version::One).await;
-    let request = Request::get(path).body(Full::default()).expect("a path is a request");
+    let request = Request::get(path).body(whole(Bytes::new())).expect("a path is a request");
     let reply = tokio::time::timeout(Duration::from_secs(10), client.call(request)).await;
     reply.expect("an answer in time").expect("an answer")
 }
 
 /// A GET that no `send` has addressed yet.
-pub fn rest(path: &str) -> Request<Full<Bytes>> {
-    Request::get(path).body(Full::default()).expect("a path is a request")
+pub fn rest(path: &str) -> Request<Body> {
+    Request::get(path).body(whole(Bytes::new())).expect("a path is a request")
 }
 
 /// A POST of JSON.
-pub fn json(path: &str, body: &str) -> Request<Full<Bytes>> {
-    let body = Full::from(Bytes::copy_from_slice(body.as_bytes()));
+pub fn json(path: &str, body: &str) -> Request<Body> {
+    let body = whole(Bytes::copy_from_slice(body.as_bytes()));
     Request::post(path).header("content-type", "application/json").body(body).expect("a path is a request")
 }
 
 /// A gRPC call.
-pub fn grpc(path: &str, message: &impl Message) -> Request<Full<Bytes>> {
-    rpc(path, "application/grpc", frame(message))
+pub fn grpc(path: &str, message: &impl Message) -> Request<Body> {
+    rpc(path, "application/grpc", whole(frame(message)))
 }
 
 /// A gRPC-Web call, binary.
-pub fn web(path: &str, message: &impl Message) -> Request<Full<Bytes>> {
-    rpc(path, "application/grpc-web+proto", frame(message))
+pub fn web(path: &str, message: &impl Message) -> Request<Body> {
+    rpc(path, "application/grpc-web+proto", whole(frame(message)))
 }
 
 /// A gRPC-Web call, text.
-pub fn web_text(path: &str, message: &impl Message) -> Request<Full<Bytes>> {
+pub fn web_text(path: &str, message: &impl Message) -> Request<Body> {
     let text = base64::engine::general_purpose::STANDARD.encode(frame(message));
-    rpc(path, "application/grpc-web-text", text.into())
+    rpc(path, "application/grpc-web-text", whole(text.into()))
+}
+
+/// A gRPC call whose messages are sent as they are handed over, each in DATA frames of its own; dropping the sender ends
+/// them.
+pub fn grpc_stream(path: &str) -> (mpsc::Sender<Bytes>, Request<Body>) {
+    let (sender, receiver) = mpsc::channel(16);
+    let frames = ReceiverStream::new(receiver).map(|bytes| Ok(Frame::data(bytes)));
+    (sender, rpc(path, "application/grpc", StreamBody::new(frames).boxed_unsync()))
+}
+
+/// A request with one more header.
+pub fn with(mut request: Request<Body>, name: &'static str, value: &str) -> Request<Body> {
+    request.headers_mut().insert(name, value.parse().expect("the value is a header's"));
+    request
+}
+
+fn whole(bytes: Bytes) -> Body {
+    Full::from(bytes).boxed_unsync()
 }
 
 /// A message with the five bytes before it.
@@ -211,9 +245,9 @@ pub fn frame(message: &impl Message) -> Bytes {
     frame.freeze()
 }
 
-fn rpc(path: &str, content_type: &str, body: Bytes) -> Request<Full<Bytes>> {
+fn rpc(path: &str, content_type: &str, body: Body) -> Request<Body> {
     let request = Request::post(path).header("content-type", content_type).header("te", "trailers");
-    request.body(Full::from(body)).expect("a path is a request")
+    request.body(body).expect("a path is a request")
 }
 
 /// Base64 in segments, each padded by itself.
