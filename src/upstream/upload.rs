@@ -13,6 +13,7 @@ use http_body::Body as _;
 use parking_lot::Mutex;
 use tokio::task::AbortHandle;
 
+use super::activity::Activity;
 use crate::call::{Body, CallError};
 
 /// A request body that remembers the start of what it gave, so that a refused call can be sent again.
@@ -59,9 +60,9 @@ impl Source {
 impl Upload {
     /// Sends the body in a task of its own: a backend may answer while it is still being sent, and a client may read
     /// nothing until it is.
-    pub(super) fn start(source: &Source, stream: SendStream<Bytes>) -> Self {
+    pub(super) fn start(source: &Source, stream: SendStream<Bytes>, activity: Activity) -> Self {
         let state = Arc::clone(&source.0);
-        let task = tokio::spawn(send(Arc::clone(&state), stream)).abort_handle();
+        let task = tokio::spawn(send(Arc::clone(&state), stream, activity)).abort_handle();
         Self { state, task }
     }
 
@@ -77,7 +78,7 @@ impl Drop for Upload {
     }
 }
 
-async fn send(state: Arc<Mutex<State>>, mut stream: SendStream<Bytes>) {
+async fn send(state: Arc<Mutex<State>>, mut stream: SendStream<Bytes>, activity: Activity) {
     loop {
         let next = poll_fn(|cx| {
             // The backend may answer early and reset: reading on would only waste the client's bytes.
@@ -89,9 +90,11 @@ async fn send(state: Arc<Mutex<State>>, mut stream: SendStream<Bytes>) {
         match next.await {
             None => return,
             Some(Ok(Some(chunk))) => {
+                activity.moved();
                 if !send_chunk(&mut stream, chunk).await {
                     return;
                 }
+                activity.moved();
             }
             Some(Ok(None)) => {
                 let _ = stream.send_data(Bytes::new(), true);

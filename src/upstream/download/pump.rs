@@ -5,7 +5,6 @@ use std::{
     pin::Pin,
     sync::Arc,
     task::{Context as TaskContext, Poll, Waker},
-    time::Duration,
 };
 
 use bytes::Bytes;
@@ -17,26 +16,30 @@ use tokio::time::{Instant, Sleep};
 use tokio_util::sync::WaitForCancellationFutureOwned;
 
 use super::{Held, Pieces};
-use crate::call::{CallError, Context};
+use crate::{
+    call::{CallError, Context},
+    upstream::activity::Activity,
+};
 
 /// Starts the task that takes the stream's frames; the body is the client's end of it.
 pub(super) fn start(mut stream: RecvStream, pieces: Pieces, context: &Context, held: Held) -> Download {
-    let flow = stream.flow_control().clone();
-    let state =
-        State { pieces, outcome: None, reader: None, pump: None, abandoned: false, moved: Instant::now() };
+    held.activity.moved();
+    let activity = held.activity.clone();
+    let flow = Some(stream.flow_control().clone());
+    let state = State { pieces, flow, outcome: None, reader: None, pump: None, abandoned: false };
     let shared = Arc::new(Mutex::new(state));
-    let limits = Limits { deadline: context.deadline, expires: context.expires, idle: context.idle_timeout };
-    let cut = Box::pin(held.permit.lane().cut().cancelled_owned());
-    let timer = limits.next(Instant::now()).map(|at| Box::pin(tokio::time::sleep_until(at)));
+    let limits = Limits { deadline: context.deadline, expires: context.expires, activity: activity.clone() };
+    let cut = Box::pin(held.permit.lane().cut().clone().cancelled_owned());
+    let timer = limits.next().map(|at| Box::pin(tokio::time::sleep_until(at)));
     tokio::spawn(Pump { shared: Arc::clone(&shared), stream, limits, timer, cut, held });
-    Download { shared, flow }
+    Download { shared, activity }
 }
 
 /// The client's end: bytes, then trailers or the error that ended the call.
 #[derive(Debug)]
 pub(super) struct Download {
     shared: Arc<Mutex<State>>,
-    flow: FlowControl,
+    activity: Activity,
 }
 
 /// The backend's end. Ends the call by itself when its time is over: a client that does not read does not poll either.
@@ -54,19 +57,20 @@ struct Pump {
 #[derive(Debug)]
 struct State {
     pieces: Pieces,
+    /// Grants the backend credit; `None` once the call has ended. `h2` resets a stream when its last handle is dropped,
+    /// and a client that does not read keeps its end for long.
+    flow: Option<FlowControl>,
     outcome: Option<Result<HeaderMap, CallError>>,
     reader: Option<Waker>,
     pump: Option<Waker>,
     abandoned: bool,
-    /// When a byte last moved, in or out.
-    moved: Instant,
 }
 
 #[derive(Debug)]
 struct Limits {
     deadline: Option<Instant>,
     expires: Option<Instant>,
-    idle: Option<Duration>,
+    activity: Activity,
 }
 
 impl HttpBody for Download {
@@ -74,15 +78,16 @@ impl HttpBody for Download {
     type Error = CallError;
 
     fn poll_frame(
-        mut self: Pin<&mut Self>,
+        self: Pin<&mut Self>,
         cx: &mut TaskContext<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, CallError>>> {
         let mut state = self.shared.lock();
         if let Some(bytes) = state.pieces.take() {
-            state.moved = Instant::now();
-            drop(state);
-            // Fails only for bytes that were never received.
-            let _ = self.flow.release_capacity(bytes.len());
+            self.activity.moved();
+            if let Some(flow) = &mut state.flow {
+                // Fails only for bytes that were never received.
+                let _ = flow.release_capacity(bytes.len());
+            }
             return Poll::Ready(Some(Ok(Frame::data(bytes))));
         }
         match state.outcome.take() {
@@ -117,7 +122,7 @@ impl Future for Pump {
         let before = state.pieces.len();
         let received = receive(&mut this.stream, &mut state.pieces, cx);
         if state.pieces.len() > before {
-            state.moved = Instant::now();
+            this.held.activity.moved();
         }
         let outcome = match received {
             Poll::Ready(Ok(trailers)) => Some(this.held.trailers(trailers)),
@@ -126,13 +131,14 @@ impl Future for Pump {
                 Some(Err(this.held.ended(CallError::shutting_down())))
             }
             Poll::Pending => {
-                let exceeded = this.limits.exceeded(&mut this.timer, state.moved, cx);
+                let exceeded = this.limits.exceeded(&mut this.timer, cx);
                 exceeded.map(|error| Err(this.held.ended(error)))
             }
         };
         let ended = outcome.is_some();
         if ended {
             state.outcome = outcome;
+            state.flow = None;
         } else {
             state.pump = Some(cx.waker().clone());
         }
@@ -163,17 +169,12 @@ fn receive(
 
 impl Limits {
     /// When to look at the clock again.
-    fn next(&self, moved: Instant) -> Option<Instant> {
-        [self.deadline, self.expires, self.idle.map(|idle| moved + idle)].into_iter().flatten().min()
+    fn next(&self) -> Option<Instant> {
+        [self.deadline, self.expires, self.activity.idle_at()].into_iter().flatten().min()
     }
 
     /// Which limit in time the call has run into. Moves the timer on when it rang for bytes that have moved since.
-    fn exceeded(
-        &self,
-        timer: &mut Option<Pin<Box<Sleep>>>,
-        moved: Instant,
-        cx: &mut TaskContext<'_>,
-    ) -> Option<CallError> {
+    fn exceeded(&self, timer: &mut Option<Pin<Box<Sleep>>>, cx: &mut TaskContext<'_>) -> Option<CallError> {
         let timer = timer.as_mut()?;
         while timer.as_mut().poll(cx).is_ready() {
             let now = Instant::now();
@@ -182,18 +183,12 @@ impl Limits {
                 return Some(CallError::deadline_exceeded(true));
             }
             if passed(self.expires) {
-                return Some(CallError::stream_ended(
-                    "UpstreamMaxStreamDurationReached",
-                    "the stream reached its longest duration (max_stream_duration)",
-                ));
+                return Some(CallError::stream_expired());
             }
-            if passed(self.idle.map(|idle| moved + idle)) {
-                return Some(CallError::stream_ended(
-                    "StreamIdleTimeout",
-                    "no byte moved for too long (stream_idle_timeout)",
-                ));
+            if passed(self.activity.idle_at()) {
+                return Some(CallError::stream_idle());
             }
-            timer.as_mut().reset(self.next(moved)?);
+            timer.as_mut().reset(self.next()?);
         }
         None
     }
