@@ -9,8 +9,8 @@
 mod client;
 #[path = "support/doors.rs"]
 mod doors;
-#[path = "support/gateway.rs"]
-mod gateway;
+#[path = "support/edge.rs"]
+mod edge;
 #[path = "support/program.rs"]
 #[expect(dead_code, reason = "shared by all test binaries, each uses a part")]
 mod program;
@@ -30,7 +30,7 @@ use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 
 use doors::{Door, Kind, Outcome, WAYS};
-use gateway::Gateway;
+use edge::Edge;
 use scripted::{Call, Headers, Scripted, Silent, Step, grpc, message, status};
 
 /// A fault and what becomes of it.
@@ -193,7 +193,7 @@ async fn a_fault_of_the_backend_is_one_status_at_every_door() {
     let cases: Arc<Vec<Case>> = Arc::new(faults());
     let scripts = Arc::clone(&cases);
     let backend = Scripted::start(move |call| script(&scripts, call)).await;
-    let gateway = Gateway::start(&backend.target(), "");
+    let gateway = Edge::start(&backend.target(), "");
     for case in cases.iter() {
         check(&gateway, &backend, case).await;
     }
@@ -210,11 +210,11 @@ fn script(cases: &[Case], call: &Call) -> Vec<Step> {
     }
 }
 
-async fn check(gateway: &Gateway, backend: &Scripted, case: &Case) {
+async fn check(gateway: &Edge, backend: &Scripted, case: &Case) {
     join_all(WAYS.map(|(door, kind)| check_way(gateway, backend, case, door, kind))).await;
 }
 
-async fn check_way(gateway: &Gateway, backend: &Scripted, case: &Case, door: Door, kind: Kind) {
+async fn check_way(gateway: &Edge, backend: &Scripted, case: &Case, door: Door, kind: Kind) {
     let id = format!("{}/{}/{door:?}{kind:?}", case.name, fastrand::u64(..));
     // A fault midway in a stream comes when the client has the message before it.
     if kind == Kind::Unary && case.name.ends_with("midway") {
@@ -314,7 +314,7 @@ async fn a_status_of_the_backend_is_only_text() {
         vec![Step::Request, Step::Only(200, last)]
     })
     .await;
-    let gateway = Gateway::start(&backend.target(), "");
+    let gateway = Edge::start(&backend.target(), "");
     for kind_of_details in ["bangs", "list", "junk", "long", "sound"] {
         for place in ["head", "trailers"] {
             for (door, kind) in WAYS {
@@ -346,7 +346,7 @@ async fn check_connections(case: Case) {
     let cases = Arc::new(vec![case]);
     let scripts = Arc::clone(&cases);
     let backend = Scripted::start_with(2, None, move |call| script(&scripts, call)).await;
-    let gateway = Gateway::start(&backend.target(), "");
+    let gateway = Edge::start(&backend.target(), "");
     let [case] = cases.as_slice() else { unreachable!("one case was put in") };
     for (door, kind) in WAYS {
         tokio::time::timeout(PATIENCE, backend.connected()).await.expect("the gateway connects again");
@@ -420,7 +420,7 @@ async fn a_connection_closed_midway_leaves_the_outcome_unknown() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_backend_that_never_speaks_costs_the_connect_timeout() {
     let silent = Silent::start().await;
-    let gateway = Gateway::start(&format!("ipv4:{}", silent.address), "");
+    let gateway = Edge::start(&format!("ipv4:{}", silent.address), "");
     let case = case("silent", UNAVAILABLE, |_| vec![]).reason("NOT_EXECUTED");
     for (door, kind) in WAYS {
         let started = tokio::time::Instant::now();
@@ -436,7 +436,7 @@ async fn a_backend_that_never_speaks_costs_the_others_nothing() {
     let silent = Silent::start().await;
     let cases = faults();
     let backend = Scripted::start(move |call| script(&cases, call)).await;
-    let gateway = Gateway::start(&format!("{},{}", backend.target(), silent.address), "");
+    let gateway = Edge::start(&format!("{},{}", backend.target(), silent.address), "");
     backend.connected().await;
     for round in 0..5 {
         for (door, kind) in WAYS {
@@ -456,7 +456,7 @@ async fn an_answer_before_the_end_of_the_request_is_delivered() {
             code => vec![Step::FirstBytes, only(&[("grpc-status", &code.to_string())])],
         })
         .await;
-        let gateway = Gateway::start(&backend.target(), "");
+        let gateway = Edge::start(&backend.target(), "");
         let (sender, receiver) = mpsc::channel(1);
         let url = format!("http://{}", gateway.address());
         let mut client = DiagnosticsServiceClient::connect(url).await.expect("the gateway accepts");
@@ -488,7 +488,7 @@ async fn a_backend_that_takes_one_stream_at_a_time_gets_one_at_a_time() {
         _ => vec![Step::Request, grpc(), order(), status(0)],
     })
     .await;
-    let gateway = Gateway::start(&backend.target(), "");
+    let gateway = Edge::start(&backend.target(), "");
     let address = gateway.address();
     let first = doors::call(address, Door::Rest, Kind::Unary, "first", || {});
     let others = async {

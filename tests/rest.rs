@@ -2,8 +2,8 @@
 
 #[path = "support/client.rs"]
 mod client;
-#[path = "support/gateway.rs"]
-mod gateway;
+#[path = "support/edge.rs"]
+mod edge;
 #[path = "support/program.rs"]
 #[expect(dead_code, reason = "shared by all test binaries, each uses a part")]
 mod program;
@@ -21,13 +21,13 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use client::{Answer, Http};
-use gateway::Gateway;
+use edge::Edge;
 use program::Program;
 use scripted::{Scripted, Step, grpc, message, status};
 
 /// A gateway before a demo backend.
 struct Demo {
-    gateway: Gateway,
+    gateway: Edge,
     _backend: Program,
 }
 
@@ -35,7 +35,7 @@ impl Demo {
     fn start() -> Self {
         let arguments = ["demo-backend", "--listen", "127.0.0.1:0", "--name", "b1"];
         let backend = tokio::task::block_in_place(|| Program::start(&arguments));
-        let gateway = Gateway::start(&format!("ipv4:{}", backend.address), "");
+        let gateway = Edge::start(&format!("ipv4:{}", backend.address), "");
         Self { gateway, _backend: backend }
     }
 
@@ -155,7 +155,7 @@ async fn a_message_is_there_before_the_next_is_made() {
     let backend =
         Scripted::start(move |_| vec![Step::Request, grpc(), update(1), Step::Hold, update(2), status(0)])
             .await;
-    let gateway = Gateway::start(&backend.target(), "");
+    let gateway = Edge::start(&backend.target(), "");
     for http in [Http::One, Http::Two] {
         for (accept, first, rest) in [
             ("application/x-ndjson", "{\"sequence\":1}\n", "{\"sequence\":2}\n"),
@@ -357,7 +357,7 @@ async fn a_path_is_decoded_once() {
         check_error(&answer, 404, 5, decoded);
         assert_eq!(answer.json()["details"][0]["resourceName"], decoded);
     }
-    let gateway = Gateway::start(&backend.target(), "");
+    let gateway = Edge::start(&backend.target(), "");
     for path in [
         "/v1/orders/..",
         "/v1/orders/.",
@@ -403,7 +403,7 @@ async fn a_broken_stream_never_passes_for_a_whole_one() {
         steps
     })
     .await;
-    let gateway = Gateway::start(&backend.target(), "");
+    let gateway = Edge::start(&backend.target(), "");
     for http in [Http::One, Http::Two] {
         for (id, messages) in [
             ("reset", 3),
@@ -522,7 +522,7 @@ async fn a_late_backend_is_served_when_it_appears() {
     let place = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let address = place.local_addr().expect("an address").to_string();
     drop(place);
-    let gateway = Gateway::start_with(&format!("{{target: \"ipv4:{address}\"}}"), "");
+    let gateway = Edge::start_with(&format!("{{target: \"ipv4:{address}\"}}"), "");
     let answer = send(gateway.address(), Http::One, get("/v1/orders/order-1")).await;
     check_error(&answer, 503, 14, "demo");
     let reasons = answer.json();

@@ -120,6 +120,17 @@ impl CallError {
         Self::new(Origin::Gateway, Code::Unavailable, why.to_string(), info).flagged(flag)
     }
 
+    /// A stream that lasted too long.
+    pub fn stream_expired() -> Self {
+        let why = "the stream reached its longest duration (max_stream_duration)";
+        Self::stream_ended("UpstreamMaxStreamDurationReached", why)
+    }
+
+    /// A stream that rested for too long.
+    pub fn stream_idle() -> Self {
+        Self::stream_ended("StreamIdleTimeout", "no byte moved for too long (stream_idle_timeout)")
+    }
+
     /// A stream that outlasted the grace of a shutdown.
     pub fn shutting_down() -> Self {
         let message = "the gateway is shutting down".into();
@@ -168,6 +179,13 @@ impl CallError {
     pub fn reply_lost(why: impl fmt::Display) -> Self {
         let message = format!("the reply cannot be delivered: {why}");
         Self::new(Origin::Backend, Code::Internal, message, Some((reason::EXECUTED_REPLY_LOST, None)))
+    }
+
+    /// A reply that is over the limit in the client's format only.
+    pub fn reply_too_large(why: impl fmt::Display) -> Self {
+        let message = format!("the reply cannot be delivered: {why} (max_response_bytes)");
+        let info = Some((reason::EXECUTED_REPLY_LOST, None));
+        Self::new(Origin::Backend, Code::ResourceExhausted, message, info)
     }
 
     /// A status that was built with all its details, for what the client did wrong.

@@ -20,7 +20,7 @@ use std::{
 };
 
 use pin_project_lite::pin_project;
-use tokio::time::Sleep;
+use tokio::time::{Instant, Sleep};
 use tower::Service;
 
 use crate::{
@@ -58,12 +58,27 @@ where
         let until = match (plan, request.extensions_mut().get_mut::<Context>()) {
             (Some(plan), Some(context)) => {
                 set(context, &plan.policy, fastrand::f64());
-                [context.deadline, context.expires].into_iter().flatten().min()
+                first(context.deadline, context.expires)
             }
             _ => None,
         };
-        Timed { timer: until.map(tokio::time::sleep_until), answer: self.inner.call(request) }
+        let (until, end) = until.map_or((None, End::Deadline), |(at, end)| (Some(at), end));
+        Timed { timer: until.map(tokio::time::sleep_until), end, answer: self.inner.call(request) }
     }
+}
+
+/// What a call runs into when its time is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    Deadline,
+    LongestDuration,
+}
+
+/// Whichever comes first.
+fn first(deadline: Option<Instant>, expires: Option<Instant>) -> Option<(Instant, End)> {
+    let deadline = deadline.map(|at| (at, End::Deadline));
+    let expires = expires.map(|at| (at, End::LongestDuration));
+    [deadline, expires].into_iter().flatten().min_by_key(|(at, _)| *at)
 }
 
 /// Fills in the times of a call; `random` is uniform in 0..1.
@@ -98,6 +113,7 @@ pin_project! {
     pub struct Timed<F> {
         #[pin]
         timer: Option<Sleep>,
+        end: End,
         #[pin]
         answer: F,
     }
@@ -112,7 +128,10 @@ impl<F: Future<Output = Result<Response, CallError>>> Future for Timed<F> {
             return Poll::Ready(answer);
         }
         match this.timer.as_pin_mut().map(|timer| timer.poll(cx)) {
-            Some(Poll::Ready(())) => Poll::Ready(Err(CallError::deadline_exceeded(true))),
+            Some(Poll::Ready(())) => Poll::Ready(Err(match this.end {
+                End::Deadline => CallError::deadline_exceeded(true),
+                End::LongestDuration => CallError::stream_expired(),
+            })),
             Some(Poll::Pending) | None => Poll::Pending,
         }
     }

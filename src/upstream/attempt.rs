@@ -4,6 +4,7 @@ use http::{HeaderMap, HeaderValue, Method, Uri, Version, header, request::Parts,
 use tokio::time::Instant;
 
 use super::{
+    activity::Activity,
     cluster::Cluster,
     download,
     failure::{self, Class},
@@ -121,6 +122,7 @@ pub(super) async fn run(permit: Permit, outgoing: &mut Outgoing) -> Result<Respo
             return Err(Failed { class: Class::NeverSent, error, goaway: false });
         }
     };
+    let activity = Activity::new(outgoing.context.idle_timeout);
     let upload = match &mut outgoing.body {
         Payload::Whole(whole) => {
             let mut chunks = whole.chunks.clone();
@@ -132,12 +134,12 @@ pub(super) async fn run(permit: Permit, outgoing: &mut Outgoing) -> Result<Respo
             }
             None
         }
-        Payload::Stream(source) => Some(Upload::start(source, stream)),
+        Payload::Stream(source) => Some(Upload::start(source, stream, activity.clone())),
     };
 
     let tally = Tally::start(&outgoing.context.metrics);
-    let failed = |error: h2::Error, upload: Option<Upload>| {
-        match upload.and_then(|upload| upload.error()) {
+    let failed = |error: h2::Error, upload: Option<&Upload>| {
+        match upload.and_then(Upload::error) {
             // Edgeway reset the stream because of what the client sent: that is the call's outcome.
             Some(error) => Failed::last(error),
             None => Failed {
@@ -147,13 +149,19 @@ pub(super) async fn run(permit: Permit, outgoing: &mut Outgoing) -> Result<Respo
             },
         }
     };
-    let response = match response.await {
+    let response = tokio::select! {
+        biased;
+        response = response => response.map_err(|error| failed(error, upload.as_ref())),
+        // From the head on the download keeps this limit.
+        idle = activity.idle() => Err(Failed::last(idle)),
+    };
+    let response = match response {
         Ok(response) => response,
-        Err(error) => {
-            let failed = failed(error, upload);
+        Err(failed) => {
             tally.ended(failed.error.status().code());
             return Err(failed);
         }
     };
-    download::receive(response, outgoing.context(), permit, upload, tally).await.map_err(Failed::last)
+    let received = download::receive(response, outgoing.context(), permit, upload, tally, activity);
+    received.await.map_err(Failed::last)
 }

@@ -112,8 +112,8 @@ impl Lane {
         &self.cluster
     }
 
-    pub(super) fn cut(&self) -> CancellationToken {
-        self.cut.clone()
+    pub(super) fn cut(&self) -> &CancellationToken {
+        &self.cut
     }
 
     /// Keeps one link per endpoint of the cluster; links of endpoints that stay are not touched.

@@ -18,6 +18,7 @@
 //! against the peer's limit, a received GOAWAY be seen before the next call fails of it, and the bytes of a stream be
 //! taken off the connection without granting the backend credit for more.
 
+mod activity;
 mod attempt;
 mod backoff;
 mod balance;

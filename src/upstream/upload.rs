@@ -11,8 +11,9 @@ use bytes::{Bytes, BytesMut};
 use h2::{Reason, SendStream};
 use http_body::Body as _;
 use parking_lot::Mutex;
-use tokio::{task::AbortHandle, time::Instant};
+use tokio::task::AbortHandle;
 
+use super::activity::Activity;
 use crate::call::{Body, CallError};
 
 /// A request body that remembers the start of what it gave, so that a refused call can be sent again.
@@ -26,8 +27,6 @@ struct State {
     replay: Vec<Bytes>,
     sent: Vec<Bytes>,
     sent_bytes: usize,
-    /// When the client last sent something.
-    moved: Instant,
     error: Option<CallError>,
 }
 
@@ -40,8 +39,7 @@ pub(super) struct Upload {
 
 impl Source {
     pub(super) fn new(body: Body) -> Self {
-        let moved = Instant::now();
-        let state = State { body, replay: Vec::new(), sent: Vec::new(), sent_bytes: 0, moved, error: None };
+        let state = State { body, replay: Vec::new(), sent: Vec::new(), sent_bytes: 0, error: None };
         Self(Arc::new(Mutex::new(state)))
     }
 
@@ -62,20 +60,15 @@ impl Source {
 impl Upload {
     /// Sends the body in a task of its own: a backend may answer while it is still being sent, and a client may read
     /// nothing until it is.
-    pub(super) fn start(source: &Source, stream: SendStream<Bytes>) -> Self {
+    pub(super) fn start(source: &Source, stream: SendStream<Bytes>, activity: Activity) -> Self {
         let state = Arc::clone(&source.0);
-        let task = tokio::spawn(send(Arc::clone(&state), stream)).abort_handle();
+        let task = tokio::spawn(send(Arc::clone(&state), stream, activity)).abort_handle();
         Self { state, task }
     }
 
     /// What the client did wrong, when that ended the upload.
     pub(super) fn error(&self) -> Option<CallError> {
         self.state.lock().error.take()
-    }
-
-    /// When a byte last came from the client.
-    pub(super) fn moved(&self) -> Instant {
-        self.state.lock().moved
     }
 }
 
@@ -85,7 +78,7 @@ impl Drop for Upload {
     }
 }
 
-async fn send(state: Arc<Mutex<State>>, mut stream: SendStream<Bytes>) {
+async fn send(state: Arc<Mutex<State>>, mut stream: SendStream<Bytes>, activity: Activity) {
     loop {
         let next = poll_fn(|cx| {
             // The backend may answer early and reset: reading on would only waste the client's bytes.
@@ -97,9 +90,11 @@ async fn send(state: Arc<Mutex<State>>, mut stream: SendStream<Bytes>) {
         match next.await {
             None => return,
             Some(Ok(Some(chunk))) => {
+                activity.moved();
                 if !send_chunk(&mut stream, chunk).await {
                     return;
                 }
+                activity.moved();
             }
             Some(Ok(None)) => {
                 let _ = stream.send_data(Bytes::new(), true);
@@ -182,7 +177,6 @@ impl State {
     }
 
     fn keep(&mut self, chunk: &Bytes) {
-        self.moved = Instant::now();
         self.sent_bytes = self.sent_bytes.saturating_add(chunk.len());
         if self.sent_bytes <= REPLAY {
             self.sent.push(chunk.clone());

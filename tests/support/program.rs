@@ -24,9 +24,16 @@ pub struct Program {
 impl Program {
     /// Starts a verb and waits until it says on standard output where it listens.
     pub fn start(arguments: &[&str]) -> Self {
+        let mut command = Command::new(BINARY);
+        command.args(arguments);
+        Self::launch(command)
+    }
+
+    /// As [`Program::start`], for a command with more to it: an environment, or limits around the binary.
+    pub fn launch(mut command: Command) -> Self {
         let log = NamedTempFile::new().expect("a temporary file");
-        let mut child = Command::new(env!("CARGO_BIN_EXE_edgeway"))
-            .args(arguments)
+        let is_gateway = !command.get_args().any(|argument| argument == "demo-backend");
+        let mut child = command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(log.reopen().expect("a temporary file opens twice"))
@@ -41,7 +48,6 @@ impl Program {
                 let _ = sender.send(line);
             }
         });
-        let is_gateway = arguments.first() != Some(&"demo-backend");
         while program.address.is_empty() || (is_gateway && program.admin.is_empty()) {
             match receiver.recv_timeout(Duration::from_secs(20)) {
                 Ok(line) => {
@@ -51,7 +57,7 @@ impl Program {
                         program.admin = address.to_owned();
                     }
                 }
-                Err(_) => panic!("{arguments:?} does not say where it listens; it wrote:\n{}", program.log()),
+                Err(_) => panic!("{command:?} does not say where it listens; it wrote:\n{}", program.log()),
             }
         }
         program
@@ -92,3 +98,6 @@ impl Drop for Program {
         let _ = self.child.wait();
     }
 }
+
+/// Where cargo put the binary.
+pub const BINARY: &str = env!("CARGO_BIN_EXE_edgeway");

@@ -107,11 +107,20 @@ pub(super) async fn reply(
             }
         }
     }
+    // An element is one line, whatever the method's replies look like elsewhere.
+    let write = WriteOptions { add_whitespace: false, ..method.write.clone() };
+    let next = match first {
+        None => None,
+        Some(message) => {
+            let mut out = BytesMut::new();
+            let written = unary::write(binding, &write, &message, &mut out);
+            written.map_err(|error| Refusal::of(method, &error))?;
+            Some(out.freeze())
+        }
+    };
     dress(&mut headers, format.content_type());
     headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
     let state = if ended { State::Ended } else { State::Open };
-    // An element is one line, whatever the method's replies look like elsewhere.
-    let write = WriteOptions { add_whitespace: false, ..method.write.clone() };
     let binding = Binding { method: Arc::clone(method), ..binding.clone() };
     let mut response = Response::new(HttpBody::new(Reply {
         binding,
@@ -119,7 +128,7 @@ pub(super) async fn reply(
         format,
         body,
         decoder,
-        next: first,
+        next,
         written: 0,
         state,
     }));
@@ -134,10 +143,16 @@ struct Reply {
     format: Format,
     body: Body,
     decoder: Decoder,
-    /// A message that was taken to learn the HTTP status.
-    next: Option<Message>,
+    /// The first message, which was taken and written to learn the HTTP status.
+    next: Option<Bytes>,
     written: u64,
     state: State,
+}
+
+/// A message of the answer.
+enum Next {
+    Written(Bytes),
+    Read(Message),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -209,15 +224,26 @@ impl Reply {
     fn messages(&mut self, out: &mut BytesMut) {
         while self.state == State::Open && out.len() < CHUNK {
             let message = match self.next.take() {
-                Some(message) => Ok(Some(message)),
-                None => self.decoder.next_message().map_err(CallError::response_frame),
+                Some(written) => Ok(Some(Next::Written(written))),
+                None => self
+                    .decoder
+                    .next_message()
+                    .map(|message| message.map(Next::Read))
+                    .map_err(CallError::response_frame),
             };
             match message {
                 Ok(None) => return,
                 Ok(Some(message)) => {
                     let before = out.len();
                     self.separate(out);
-                    if let Err(error) = unary::write(&self.binding, &self.write, &message, out) {
+                    let written = match message {
+                        Next::Written(json) => {
+                            out.extend_from_slice(&json);
+                            Ok(())
+                        }
+                        Next::Read(message) => unary::write(&self.binding, &self.write, &message, out),
+                    };
+                    if let Err(error) = written {
                         out.truncate(before);
                         return self.fail(error.status(), out);
                     }

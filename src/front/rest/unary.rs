@@ -8,7 +8,7 @@ use prost_reflect::DynamicMessage;
 use super::{dress, refuse::Refusal};
 use crate::{
     call::{self, CallError},
-    codec::{self, WriteOptions},
+    codec::{self, Unprintable, WriteOptions},
     grpc::{
         Code,
         frame::{Decoder, Message},
@@ -63,7 +63,10 @@ pub(super) fn write(
             codec::field_to_json(&message, field, options, out)
         }
     };
-    written.map_err(CallError::reply_lost)
+    written.map_err(|error| match error.reason() {
+        Unprintable::TooLarge { .. } => CallError::reply_too_large(error),
+        _ => CallError::reply_lost(error),
+    })
 }
 
 fn decode(method: &MethodPlan, bytes: Bytes) -> Result<DynamicMessage, CallError> {

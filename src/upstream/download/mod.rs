@@ -14,7 +14,9 @@ use tokio::time::Instant;
 use tonic::Code;
 
 use self::pieces::Pieces;
-use super::{connection::STREAM_WINDOW, failure, lane::Permit, tally::Tally, upload::Upload};
+use super::{
+    activity::Activity, connection::STREAM_WINDOW, failure, lane::Permit, tally::Tally, upload::Upload,
+};
 use crate::{
     call::{Body, CallError, Context, Response, Whole},
     grpc::{GRPC_STATUS, frame::Scanner, metadata, status},
@@ -26,6 +28,7 @@ struct Held {
     permit: Permit,
     upload: Option<Upload>,
     tally: Tally,
+    activity: Activity,
     deadline: Option<Instant>,
     /// A status that came before the body, where none belongs.
     early: Option<HeaderValue>,
@@ -38,8 +41,9 @@ pub(super) async fn receive(
     permit: Permit,
     upload: Option<Upload>,
     tally: Tally,
+    activity: Activity,
 ) -> Result<Response, CallError> {
-    let mut held = Held { permit, upload, tally, deadline: context.deadline, early: None };
+    let mut held = Held { permit, upload, tally, activity, deadline: context.deadline, early: None };
     let (mut head, mut stream) = response.into_parts();
     if let Err(error) = check_is_grpc(held.cluster(), head.status, &head.headers) {
         return Err(held.ended(error));

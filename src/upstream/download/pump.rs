@@ -5,7 +5,6 @@ use std::{
     pin::Pin,
     sync::Arc,
     task::{Context as TaskContext, Poll, Waker},
-    time::Duration,
 };
 
 use bytes::Bytes;
@@ -17,31 +16,30 @@ use tokio::time::{Instant, Sleep};
 use tokio_util::sync::WaitForCancellationFutureOwned;
 
 use super::{Held, Pieces};
-use crate::call::{CallError, Context};
+use crate::{
+    call::{CallError, Context},
+    upstream::activity::Activity,
+};
 
 /// Starts the task that takes the stream's frames; the body is the client's end of it.
 pub(super) fn start(mut stream: RecvStream, pieces: Pieces, context: &Context, held: Held) -> Download {
-    let state = State {
-        pieces,
-        flow: Some(stream.flow_control().clone()),
-        outcome: None,
-        reader: None,
-        pump: None,
-        abandoned: false,
-        moved: Instant::now(),
-    };
+    held.activity.moved();
+    let activity = held.activity.clone();
+    let flow = Some(stream.flow_control().clone());
+    let state = State { pieces, flow, outcome: None, reader: None, pump: None, abandoned: false };
     let shared = Arc::new(Mutex::new(state));
-    let limits = Limits { deadline: context.deadline, expires: context.expires, idle: context.idle_timeout };
-    let cut = Box::pin(held.permit.lane().cut().cancelled_owned());
-    let timer = limits.next(Instant::now()).map(|at| Box::pin(tokio::time::sleep_until(at)));
+    let limits = Limits { deadline: context.deadline, expires: context.expires, activity: activity.clone() };
+    let cut = Box::pin(held.permit.lane().cut().clone().cancelled_owned());
+    let timer = limits.next().map(|at| Box::pin(tokio::time::sleep_until(at)));
     tokio::spawn(Pump { shared: Arc::clone(&shared), stream, limits, timer, cut, held });
-    Download { shared }
+    Download { shared, activity }
 }
 
 /// The client's end: bytes, then trailers or the error that ended the call.
 #[derive(Debug)]
 pub(super) struct Download {
     shared: Arc<Mutex<State>>,
+    activity: Activity,
 }
 
 /// The backend's end. Ends the call by itself when its time is over: a client that does not read does not poll either.
@@ -59,22 +57,20 @@ struct Pump {
 #[derive(Debug)]
 struct State {
     pieces: Pieces,
-    /// Grants the backend credit for what the client took. Gone with the pump: `h2` neither resets a stream nor gives
-    /// its credit back to the connection while a handle of it is left, and the client may hold its end for ever.
+    /// Grants the backend credit; `None` once the call has ended. `h2` resets a stream when its last handle is dropped,
+    /// and a client that does not read keeps its end for long.
     flow: Option<FlowControl>,
     outcome: Option<Result<HeaderMap, CallError>>,
     reader: Option<Waker>,
     pump: Option<Waker>,
     abandoned: bool,
-    /// When a byte of the answer last moved, in or out.
-    moved: Instant,
 }
 
 #[derive(Debug)]
 struct Limits {
     deadline: Option<Instant>,
     expires: Option<Instant>,
-    idle: Option<Duration>,
+    activity: Activity,
 }
 
 impl HttpBody for Download {
@@ -87,7 +83,7 @@ impl HttpBody for Download {
     ) -> Poll<Option<Result<Frame<Bytes>, CallError>>> {
         let mut state = self.shared.lock();
         if let Some(bytes) = state.pieces.take() {
-            state.moved = Instant::now();
+            self.activity.moved();
             if let Some(flow) = &mut state.flow {
                 // Fails only for bytes that were never received.
                 let _ = flow.release_capacity(bytes.len());
@@ -126,7 +122,7 @@ impl Future for Pump {
         let before = state.pieces.len();
         let received = receive(&mut this.stream, &mut state.pieces, cx);
         if state.pieces.len() > before {
-            state.moved = Instant::now();
+            this.held.activity.moved();
         }
         let outcome = match received {
             Poll::Ready(Ok(trailers)) => Some(this.held.trailers(trailers)),
@@ -135,9 +131,7 @@ impl Future for Pump {
                 Some(Err(this.held.ended(CallError::shutting_down())))
             }
             Poll::Pending => {
-                let moved =
-                    || this.held.upload.as_ref().map_or(state.moved, |up| up.moved().max(state.moved));
-                let exceeded = this.limits.exceeded(&mut this.timer, moved, cx);
+                let exceeded = this.limits.exceeded(&mut this.timer, cx);
                 exceeded.map(|error| Err(this.held.ended(error)))
             }
         };
@@ -175,37 +169,26 @@ fn receive(
 
 impl Limits {
     /// When to look at the clock again.
-    fn next(&self, moved: Instant) -> Option<Instant> {
-        [self.deadline, self.expires, self.idle.map(|idle| moved + idle)].into_iter().flatten().min()
+    fn next(&self) -> Option<Instant> {
+        [self.deadline, self.expires, self.activity.idle_at()].into_iter().flatten().min()
     }
 
     /// Which limit in time the call has run into. Moves the timer on when it rang for bytes that have moved since.
-    fn exceeded(
-        &self,
-        timer: &mut Option<Pin<Box<Sleep>>>,
-        moved: impl Fn() -> Instant,
-        cx: &mut TaskContext<'_>,
-    ) -> Option<CallError> {
+    fn exceeded(&self, timer: &mut Option<Pin<Box<Sleep>>>, cx: &mut TaskContext<'_>) -> Option<CallError> {
         let timer = timer.as_mut()?;
         while timer.as_mut().poll(cx).is_ready() {
-            let (now, moved) = (Instant::now(), moved());
+            let now = Instant::now();
             let passed = |limit: Option<Instant>| limit.is_some_and(|limit| limit <= now);
             if passed(self.deadline) {
                 return Some(CallError::deadline_exceeded(true));
             }
             if passed(self.expires) {
-                return Some(CallError::stream_ended(
-                    "UpstreamMaxStreamDurationReached",
-                    "the stream reached its longest duration (max_stream_duration)",
-                ));
+                return Some(CallError::stream_expired());
             }
-            if passed(self.idle.map(|idle| moved + idle)) {
-                return Some(CallError::stream_ended(
-                    "StreamIdleTimeout",
-                    "no byte moved for too long (stream_idle_timeout)",
-                ));
+            if passed(self.activity.idle_at()) {
+                return Some(CallError::stream_idle());
             }
-            timer.as_mut().reset(self.next(moved)?);
+            timer.as_mut().reset(self.next()?);
         }
         None
     }
