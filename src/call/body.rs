@@ -65,14 +65,6 @@ impl Body {
         Self(Inner::Stream(Box::pin(body)))
     }
 
-    /// The complete body, when it is one.
-    pub fn as_whole(&self) -> Option<&Whole> {
-        match &self.0 {
-            Inner::Whole(whole) => Some(whole),
-            Inner::Stream(_) => None,
-        }
-    }
-
     /// The complete body, or this one back.
     #[expect(clippy::result_large_err, reason = "no error: the other half of a body's two shapes")]
     pub fn into_whole(self) -> Result<Whole, Self> {

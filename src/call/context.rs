@@ -12,8 +12,6 @@ use crate::telemetry::metrics::MethodMetrics;
 pub struct Context {
     /// Who sends how many messages.
     pub kind: Kind,
-    /// Whether the method says of itself that running it twice is as good as once (`idempotency_level`).
-    pub idempotent: bool,
     /// The door it came in by.
     pub inbound: Inbound,
     /// Where the call and its attempts are counted.
@@ -39,7 +37,6 @@ impl Context {
     pub fn new(kind: Kind, inbound: Inbound, metrics: Arc<MethodMetrics>) -> Self {
         Self {
             kind,
-            idempotent: false,
             inbound,
             metrics,
             journal: None,

@@ -39,56 +39,39 @@ pub struct CallError(Box<Inner>);
 
 struct Inner {
     status: Status,
-    origin: Origin,
     cancelled: Option<CancelledBy>,
     flag: &'static str,
-}
-
-/// Whose doing it was.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Origin {
-    /// The client broke its protocol, went away, or asked for what does not exist.
-    Client,
-    /// Edgeway refused or gave up.
-    Gateway,
-    /// A backend failed.
-    Backend,
 }
 
 impl CallError {
     /// A call that Edgeway refuses, with a reason out of [`reason`].
     pub fn refused(code: Code, reason: &'static str, message: impl Into<String>) -> Self {
-        Self::new(Origin::Client, code, message.into(), Some((reason, None)))
+        Self::new(code, message.into(), Some((reason, None)))
     }
 
     /// No backend has seen the call (14, `NOT_EXECUTED`).
     pub fn not_executed(cluster: &str, why: impl fmt::Display) -> Self {
         let message = format!("{cluster}: {why}");
         let info = Some((reason::NOT_EXECUTED, Some(cluster)));
-        Self::new(Origin::Backend, Code::Unavailable, message, info).flagged("UpstreamConnectionFailure")
+        Self::new(Code::Unavailable, message, info).flagged("UpstreamConnectionFailure")
     }
 
     /// The cluster has no schema yet (14, `SCHEMA_NOT_LOADED`).
     pub fn schema_not_loaded(cluster: &str, why: impl fmt::Display) -> Self {
         let message = format!("{cluster}: no schema yet: {why}");
-        Self::new(
-            Origin::Backend,
-            Code::Unavailable,
-            message,
-            Some((reason::SCHEMA_NOT_LOADED, Some(cluster))),
-        )
+        Self::new(Code::Unavailable, message, Some((reason::SCHEMA_NOT_LOADED, Some(cluster))))
     }
 
     /// The call was sent and then its connection was lost (14, `OUTCOME_UNKNOWN`).
     pub fn outcome_unknown(cluster: &str, why: impl fmt::Display) -> Self {
         let message = format!("{cluster}: connection lost after the call was sent: {why}");
         let info = Some((reason::OUTCOME_UNKNOWN, Some(cluster)));
-        Self::new(Origin::Backend, Code::Unavailable, message, info).flagged("UpstreamConnectionTermination")
+        Self::new(Code::Unavailable, message, info).flagged("UpstreamConnectionTermination")
     }
 
     /// A backend answered in a way that is not gRPC, or reset the stream.
     pub fn backend(code: Code, cluster: &str, what: impl fmt::Display) -> Self {
-        Self::new(Origin::Backend, code, format!("{cluster}: {what}"), None).flagged("UpstreamProtocolError")
+        Self::new(code, format!("{cluster}: {what}"), None).flagged("UpstreamProtocolError")
     }
 
     /// A backend answered HTTP instead of gRPC.
@@ -109,7 +92,7 @@ impl CallError {
     pub fn deadline_exceeded(sent: bool) -> Self {
         let reason = if sent { reason::OUTCOME_UNKNOWN } else { reason::NOT_EXECUTED };
         let message = "deadline exceeded".into();
-        Self::new(Origin::Gateway, Code::DeadlineExceeded, message, Some((reason, None)))
+        Self::new(Code::DeadlineExceeded, message, Some((reason, None)))
             .by(CancelledBy::Deadline)
             .flagged("UpstreamRequestTimeout")
     }
@@ -117,7 +100,7 @@ impl CallError {
     /// A stream passed without a byte for too long, or lasted too long.
     pub fn stream_ended(flag: &'static str, why: impl fmt::Display) -> Self {
         let info = Some((reason::OUTCOME_UNKNOWN, None));
-        Self::new(Origin::Gateway, Code::Unavailable, why.to_string(), info).flagged(flag)
+        Self::new(Code::Unavailable, why.to_string(), info).flagged(flag)
     }
 
     /// A stream that lasted too long.
@@ -135,17 +118,13 @@ impl CallError {
     pub fn shutting_down() -> Self {
         let message = "the gateway is shutting down".into();
         let info = Some((reason::SHUTTING_DOWN, None));
-        Self::new(Origin::Gateway, Code::Unavailable, message, info)
-            .by(CancelledBy::Shutdown)
-            .flagged("LocalReset")
+        Self::new(Code::Unavailable, message, info).by(CancelledBy::Shutdown).flagged("LocalReset")
     }
 
     /// The client went away; nobody reads this but records.
     pub fn client_gone() -> Self {
         let message = "the client went away".into();
-        Self::new(Origin::Client, Code::Cancelled, message, None)
-            .by(CancelledBy::Client)
-            .flagged("DownstreamRemoteReset")
+        Self::new(Code::Cancelled, message, None).by(CancelledBy::Client).flagged("DownstreamRemoteReset")
     }
 
     /// A request body that is not a sequence of frames within the limit.
@@ -172,28 +151,28 @@ impl CallError {
                 (Code::Internal, format!("response body: {error}"))
             }
         };
-        Self::new(Origin::Backend, code, message, Some((reason::EXECUTED_REPLY_LOST, None)))
+        Self::new(code, message, Some((reason::EXECUTED_REPLY_LOST, None)))
     }
 
     /// A reply that cannot be brought into the client's format.
     pub fn reply_lost(why: impl fmt::Display) -> Self {
         let message = format!("the reply cannot be delivered: {why}");
-        Self::new(Origin::Backend, Code::Internal, message, Some((reason::EXECUTED_REPLY_LOST, None)))
+        Self::new(Code::Internal, message, Some((reason::EXECUTED_REPLY_LOST, None)))
     }
 
     /// A reply that is over the limit in the client's format only.
     pub fn reply_too_large(why: impl fmt::Display) -> Self {
         let message = format!("the reply cannot be delivered: {why} (max_response_bytes)");
         let info = Some((reason::EXECUTED_REPLY_LOST, None));
-        Self::new(Origin::Backend, Code::ResourceExhausted, message, info)
+        Self::new(Code::ResourceExhausted, message, info)
     }
 
     /// A status that was built with all its details, for what the client did wrong.
     pub fn client(status: Status) -> Self {
-        Self(Box::new(Inner { status, origin: Origin::Client, cancelled: None, flag: "" }))
+        Self(Box::new(Inner { status, cancelled: None, flag: "" }))
     }
 
-    fn new(origin: Origin, code: Code, message: String, info: Option<(&'static str, Option<&str>)>) -> Self {
+    fn new(code: Code, message: String, info: Option<(&'static str, Option<&str>)>) -> Self {
         let status = match info {
             None => Status::new(code, message),
             Some((reason, cluster)) => {
@@ -206,7 +185,7 @@ impl CallError {
                 )
             }
         };
-        Self(Box::new(Inner { status, origin, cancelled: None, flag: "" }))
+        Self(Box::new(Inner { status, cancelled: None, flag: "" }))
     }
 
     fn by(mut self, cancelled: CancelledBy) -> Self {
@@ -233,16 +212,11 @@ impl CallError {
     pub fn cancelled_by(&self) -> Option<CancelledBy> {
         self.0.cancelled
     }
-
-    /// Whose doing it was.
-    pub fn origin(&self) -> Origin {
-        self.0.origin
-    }
 }
 
 impl fmt::Debug for CallError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "CallError({:?}, {:?}: {})", self.0.origin, self.0.status.code(), self.0.status.message())
+        write!(f, "CallError({:?}: {})", self.0.status.code(), self.0.status.message())
     }
 }
 

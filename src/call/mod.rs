@@ -21,7 +21,7 @@ mod kind;
 
 pub use body::{Body, Chunks, Whole};
 pub use context::{Context, DeadlineSource, Inbound, Peer, Via};
-pub use error::{CallError, Origin, reason};
+pub use error::{CallError, reason};
 pub use journal::{Journal, Outcome};
 pub use kind::Kind;
 
@@ -30,14 +30,3 @@ pub type Request = http::Request<Body>;
 
 /// A backend's answer on its way out.
 pub type Response = http::Response<Body>;
-
-/// The bound that a layer of the waist is written against: always ready, since limits refuse and never park a caller.
-pub trait Service:
-    tower::Service<Request, Response = Response, Error = CallError> + Clone + Send + Sync + 'static
-{
-}
-
-impl<S> Service for S where
-    S: tower::Service<Request, Response = Response, Error = CallError> + Clone + Send + Sync + 'static
-{
-}

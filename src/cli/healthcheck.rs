@@ -58,6 +58,9 @@ impl Healthcheck {
 }
 
 async fn answers(url: &Uri) -> Result<String, String> {
+    if url.scheme_str().is_some_and(|scheme| scheme != "http") {
+        return Err(format!("expected an http:// URL, found {url}: the admin port speaks plain HTTP"));
+    }
     let authority = url.authority().ok_or_else(|| format!("expected http://host:port/path, found {url}"))?;
     let address = (authority.host(), authority.port_u16().unwrap_or(80));
     let stream = TcpStream::connect(address).await.map_err(|error| format!("{authority}: {error}"))?;

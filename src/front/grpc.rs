@@ -31,7 +31,7 @@ pub(super) async fn serve(opening: Opening, mut head: Parts, body: HttpBody) -> 
     }
     // What a client wrote it can read: `+proto` stays `+proto`.
     let content_type = head.headers.get(header::CONTENT_TYPE).cloned().unwrap_or(grpc::CONTENT_TYPE);
-    let answer = match call(opening, head.uri, &mut head.headers, body).await {
+    let answer = match call(opening, head.uri, &mut head.headers, &content_type, body).await {
         Ok(answer) => answer,
         Err(error) => return refusal(&error, content_type),
     };
@@ -45,6 +45,7 @@ async fn call(
     opening: Opening,
     uri: http::Uri,
     headers: &mut HeaderMap,
+    content_type: &HeaderValue,
     body: HttpBody,
 ) -> Result<crate::call::Response, CallError> {
     let plan = opening.plan.clone();
@@ -57,6 +58,9 @@ async fn call(
         return Err(opening.refused(Some(method), error));
     }
     metadata::from_client(headers);
+    if !is_proto(content_type) {
+        headers.insert(header::CONTENT_TYPE, content_type.clone());
+    }
     let body = if context.kind.client_streaming() {
         body::stream(body)
     } else {
@@ -66,6 +70,12 @@ async fn call(
         }
     };
     opening.call(method, context, std::mem::take(headers), body).await
+}
+
+/// Whether messages are protobuf: `application/grpc` or `+proto`, with any parameters.
+fn is_proto(content_type: &HeaderValue) -> bool {
+    let value = content_type.as_bytes().split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii();
+    value.eq_ignore_ascii_case(b"application/grpc") || value.eq_ignore_ascii_case(b"application/grpc+proto")
 }
 
 /// A call that ended without an answer, as trailers-only.

@@ -9,11 +9,12 @@
 //! | `te`, `grpc-*` but the three of compression and time | set by Edgeway, or internal to gRPC |
 //! | `accept*`, `content-encoding` | negotiated at the door, meaningless behind it |
 //! | `origin`, `referer`, `sec-*`, `priority`, `dnt`, `x-grpc-web`, ... | browser noise |
+//! | values with bytes outside 0x20..=0x7e | gRPC metadata has none (grpc `doc/PROTOCOL-HTTP2.md`) |
 //! | `forwarded`, `x-forwarded-*`, `x-real-ip`, `x-envoy-*` | a client could claim to be anyone |
 //!
 //! `-bin` values pass as the base64 they are: on the wire of HTTP/2 they are base64 as well.
 
-use http::{HeaderMap, HeaderName, header};
+use http::{HeaderMap, HeaderName, HeaderValue, header};
 
 /// The prefix under which a REST client may name metadata that HTTP gives another meaning (grpc-gateway's convention).
 pub const PREFIX: &str = "grpc-metadata-";
@@ -31,8 +32,10 @@ pub fn from_client(headers: &mut HeaderMap) {
     for name in named_by_connection {
         headers.remove(name);
     }
+    let crosses =
+        |(name, value): &(&HeaderName, &HeaderValue)| crosses_inwards(name.as_str()) && is_text(value);
     let dropped: Vec<HeaderName> =
-        headers.keys().filter(|name| !crosses_inwards(name.as_str())).cloned().collect();
+        headers.iter().filter(|header| !crosses(header)).map(|(name, _)| name.clone()).collect();
     for name in dropped {
         headers.remove(name);
     }
@@ -95,6 +98,11 @@ fn crosses_inwards(name: &str) -> bool {
         )
 }
 
+/// Metadata is visible ASCII and spaces; a value with other bytes is dropped, as gRPC asks, and fails no call.
+fn is_text(value: &HeaderValue) -> bool {
+    value.as_bytes().iter().all(|byte| (0x20..0x7f).contains(byte))
+}
+
 /// A backend's `access-control-*` or `set-cookie` would speak in the gateway's name to a browser, and `content-encoding`
 /// of a body that Edgeway writes.
 fn crosses_outwards(name: &str) -> bool {
@@ -110,6 +118,9 @@ fn crosses_outwards(name: &str) -> bool {
                 | "endpoint-load-metrics-bin"
                 | "date"
                 | "server"
+                | "alt-svc"
+                | "strict-transport-security"
+                | "clear-site-data"
         )
 }
 

@@ -53,7 +53,7 @@ where
         else {
             return Limited::Passed { answer: self.inner.call(request) };
         };
-        let side = |direction, limit, single| Tally {
+        let side = |direction, limit, single| Count {
             direction,
             single,
             scanner: Scanner::new(limit),
@@ -78,7 +78,7 @@ pin_project! {
     /// An answer whose messages will be counted.
     #[project = LimitedProjection]
     pub enum Limited<F> {
-        Waiting { #[pin] answer: F, down: Option<Tally> },
+        Waiting { #[pin] answer: F, down: Option<Count> },
         Passed { #[pin] answer: F },
         Refused { error: Option<CallError> },
     }
@@ -112,7 +112,7 @@ impl<F: Future<Output = Result<Response, CallError>>> Future for Limited<F> {
 
 /// One direction of one call.
 #[derive(Debug)]
-pub struct Tally {
+pub struct Count {
     direction: Direction,
     /// Exactly one message is due.
     single: bool,
@@ -127,12 +127,12 @@ enum Direction {
     Response,
 }
 
-impl Tally {
+impl Count {
     /// Counts a body that is there, or counts it as it comes.
     fn apply(mut self, body: Body) -> Result<Body, CallError> {
         let whole = match body.into_whole() {
             Ok(whole) => whole,
-            Err(body) => return Ok(Body::stream(Tallied { body, tally: self })),
+            Err(body) => return Ok(Body::stream(Counted { body, count: self })),
         };
         for chunk in whole.chunks.iter() {
             self.feed(chunk)?;
@@ -209,12 +209,12 @@ fn is_ok(trailers: &http::HeaderMap) -> bool {
 }
 
 /// A body that is counted as it comes.
-struct Tallied {
+struct Counted {
     body: Body,
-    tally: Tally,
+    count: Count,
 }
 
-impl HttpBody for Tallied {
+impl HttpBody for Counted {
     type Data = Bytes;
     type Error = CallError;
 
@@ -226,11 +226,11 @@ impl HttpBody for Tallied {
         let frame = match ready!(Pin::new(&mut this.body).poll_frame(cx)) {
             Some(Ok(frame)) => frame,
             Some(Err(error)) => return Poll::Ready(Some(Err(error))),
-            None => return Poll::Ready(this.tally.finish(true).err().map(Err)),
+            None => return Poll::Ready(this.count.finish(true).err().map(Err)),
         };
         let checked = match (frame.data_ref(), frame.trailers_ref()) {
-            (Some(data), _) => this.tally.feed(data),
-            (None, Some(trailers)) => this.tally.finish(is_ok(trailers)),
+            (Some(data), _) => this.count.feed(data),
+            (None, Some(trailers)) => this.count.finish(is_ok(trailers)),
             (None, None) => Ok(()),
         };
         Poll::Ready(Some(checked.map(|()| frame)))

@@ -57,13 +57,6 @@ pub enum Idempotency {
     Idempotent,
 }
 
-impl Idempotency {
-    /// Whether calling twice does no more than calling once.
-    pub fn is_idempotent(self) -> bool {
-        self != Self::Unknown
-    }
-}
-
 impl Method {
     /// The name that configuration and reports use, `package.Service.Method`.
     pub fn selector(&self) -> String {

@@ -11,7 +11,7 @@ use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
     service::TowerToHyperService,
 };
-use socket2::SockRef;
+use socket2::{SockRef, TcpKeepalive};
 use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
@@ -28,7 +28,13 @@ pub(super) async fn serve(stream: std::net::TcpStream, router: Router, peer: Pee
     // Bytes that the kernel has buffered but not sent cannot be taken back when the client reads slowly or leaves: a
     // stream would run megabytes ahead of its reader. Not on every kernel, and nothing depends on it.
     let _ = SockRef::from(&stream).set_tcp_notsent_lowat(UNSENT);
+    // A client that vanished without a word would hold its connection for as long as nothing is sent to it.
+    let keepalive =
+        TcpKeepalive::new().with_time(KEEPALIVE).with_interval(Duration::from_secs(5)).with_retries(3);
+    let _ = SockRef::from(&stream).set_tcp_keepalive(&keepalive);
+    // What a client has said already is served even if the drain has begun.
     let spoken = tokio::select! {
+        biased;
         spoken = detect(stream) => spoken,
         () = drain.cancelled() => None,
     };
@@ -98,6 +104,9 @@ fn http2() -> http2::Builder<TokioExecutor> {
 
 /// Unsent bytes that the kernel takes from a connection.
 const UNSENT: u32 = 128 << 10;
+
+/// Silence after which the kernel asks whether the client is still there.
+const KEEPALIVE: Duration = Duration::from_secs(60);
 
 /// From the first byte of a request's head to its last; also how long a connection may be idle between requests.
 const HEADER_READ: Duration = Duration::from_secs(65);

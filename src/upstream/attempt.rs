@@ -66,7 +66,8 @@ impl Outgoing {
             .build()
             .expect("a scheme, an authority and a path are a URI");
         let mut headers = head.headers;
-        headers.insert(header::CONTENT_TYPE, grpc::CONTENT_TYPE);
+        // A door whose messages are not protobuf has named their format.
+        headers.entry(header::CONTENT_TYPE).or_insert(grpc::CONTENT_TYPE);
         // Without it grpc-java, gRPC C++ and ASP.NET refuse the call.
         headers.insert(header::TE, HeaderValue::from_static("trailers"));
         let body = body.into_whole().map_or_else(|body| Payload::Stream(Source::new(body)), Payload::Whole);

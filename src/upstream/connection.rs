@@ -137,6 +137,16 @@ impl Connection {
         self.gate.until(|gate| gate.closing.load(Relaxed)).await;
     }
 
+    /// The streams that may be open at a time.
+    pub(super) fn limit(&self) -> usize {
+        self.gate.limit.load(Relaxed)
+    }
+
+    /// Waits until more than `limit` streams may be open.
+    pub(super) async fn grown(&self, limit: usize) {
+        self.gate.until(|gate| gate.limit.load(Relaxed) > limit).await;
+    }
+
     /// Opens no further stream, lets those that are open finish for up to `patience`, then closes.
     pub(super) async fn retire(self: Arc<Self>, patience: Duration) {
         self.gate.retired.store(true, Relaxed);
@@ -181,7 +191,10 @@ async fn drive(
 ) {
     let outcome = poll_fn(|cx| {
         let outcome = pin!(&mut h2).poll(cx);
-        gate.limit.store(h2.max_concurrent_send_streams().min(MOST_STREAMS), Relaxed);
+        let limit = h2.max_concurrent_send_streams().min(MOST_STREAMS);
+        if gate.limit.swap(limit, Relaxed) < limit {
+            gate.changed.notify_waiters();
+        }
         // `poll_ready` fails from the moment that GOAWAY has been read, while open streams go on.
         if outcome.is_ready() || matches!(probe.poll_ready(cx), Poll::Ready(Err(_))) {
             gate.close();

@@ -102,6 +102,11 @@ impl Endpoint {
         matches!(self.reach.lock().state, State::Resting { .. })
     }
 
+    /// Waits until somebody's attempt has come to a verdict.
+    pub(super) async fn changed(&self) {
+        self.changed.notified().await;
+    }
+
     /// Waits for leave to connect. Never ends while another worker probes in vain.
     pub(super) async fn ticket(self: &Arc<Self>) -> Ticket {
         loop {
@@ -140,16 +145,22 @@ impl Endpoint {
         if lifetime >= PROVEN {
             self.reach.lock().backoff.reset();
         } else {
-            self.failed("the connection was closed as soon as it was open");
+            self.failed("the connection was closed as soon as it was open", false);
         }
     }
 
-    fn failed(&self, error: impl fmt::Display) {
+    fn failed(&self, error: impl fmt::Display, probe: bool) {
         let mut reach = self.reach.lock();
         reach.error = Some(error.to_string());
         let now = Instant::now();
-        // Workers that failed side by side are one failure of the address, not several.
-        if !matches!(reach.state, State::Resting { until } if until > now) {
+        // Workers that failed side by side are one failure of the address, not several; a late failure does not end the
+        // probe of another worker.
+        let counted = match reach.state {
+            State::Free => true,
+            State::Probed => probe,
+            State::Resting { until } => until <= now,
+        };
+        if counted {
             let rest = reach.backoff.fail(&mut fastrand::Rng::new());
             reach.state = State::Resting { until: now + rest };
         }
@@ -172,8 +183,8 @@ impl Ticket {
 
     /// There is no connection.
     pub(super) fn failed(mut self, error: impl fmt::Display) {
-        self.probe = false;
-        self.endpoint.failed(error);
+        let probe = std::mem::take(&mut self.probe);
+        self.endpoint.failed(error, probe);
     }
 }
 

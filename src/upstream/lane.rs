@@ -169,8 +169,10 @@ impl Lane {
     ) -> Result<Permit, CallError> {
         match self.pick(tried) {
             Pick::Taken(permit) => Ok(permit),
-            Pick::Down => Err(self.down()),
-            Pick::Wait(_) => self.wait(tried, deadline).await,
+            // A call that lost its connection unprocessed waits for the next one as for a first: its endpoint rests for
+            // a moment because of that very connection.
+            Pick::Down if tried.is_empty() => Err(self.down()),
+            Pick::Down | Pick::Wait(_) => self.wait(tried, deadline).await,
         }
     }
 
@@ -197,7 +199,8 @@ impl Lane {
             changed.as_mut().enable();
             let (until, why) = match self.pick(tried) {
                 Pick::Taken(permit) => return Ok(permit),
-                Pick::Down => return Err(self.down()),
+                Pick::Down if tried.is_empty() => return Err(self.down()),
+                Pick::Down => (connected_by.min(freed_by), "no connection was made in time"),
                 Pick::Wait(Wait::Connection) => {
                     (connected_by.min(freed_by), "no connection was made in time")
                 }

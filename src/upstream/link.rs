@@ -73,9 +73,13 @@ impl Link {
 
     async fn keep(self: Arc<Self>, lane: Arc<Lane>) {
         loop {
-            let ticket = tokio::select! {
-                () = self.removed.cancelled() => return,
-                ticket = self.endpoint.ticket() => ticket,
+            let ticket = loop {
+                tokio::select! {
+                    () = self.removed.cancelled() => return,
+                    ticket = self.endpoint.ticket() => break ticket,
+                    // Another worker's attempt has failed: calls that wait for this link's learn it.
+                    () = self.endpoint.changed() => lane.publish(),
+                }
             };
             self.set(Phase::Connecting, &lane);
             let metrics = lane.cluster().metrics();
@@ -123,10 +127,15 @@ impl Link {
         let opened = Instant::now();
         self.connection.store(Some(Arc::clone(&connection)));
         self.set(Phase::Ready, lane);
-        let patience = tokio::select! {
-            // The peer itself decides how long its open streams may go on.
-            () = connection.closing() => FOREVER,
-            () = self.removed.cancelled() => DRAIN,
+        let patience = loop {
+            let limit = connection.limit();
+            tokio::select! {
+                // The peer itself decides how long its open streams may go on.
+                () = connection.closing() => break FOREVER,
+                () = self.removed.cancelled() => break DRAIN,
+                // Calls that wait for a stream look again.
+                () = connection.grown(limit) => lane.publish(),
+            }
         };
         self.connection.store(None);
         self.set(Phase::Connecting, lane);

@@ -82,26 +82,33 @@ impl http_body::Body for Reply {
             this.ended = true;
             return Poll::Ready(Some(Err(error)));
         }
-        let frame = ready!(Pin::new(&mut this.body).poll_frame(cx));
-        Poll::Ready(Some(match frame {
-            Some(Ok(frame)) => match frame.into_data() {
-                Ok(data) => this.data(data),
-                Err(frame) => this.last(&frame.into_trailers().unwrap_or_default()),
-            },
-            Some(Err(error)) => return this.error(error, cx),
-            None => return this.error(CallError::reply_lost("the answer ended without a status"), cx),
-        }))
+        loop {
+            let frame = match ready!(Pin::new(&mut this.body).poll_frame(cx)) {
+                Some(Ok(frame)) => frame,
+                Some(Err(error)) => return this.error(error, cx),
+                None => return this.error(CallError::reply_lost("the answer ended without a status"), cx),
+            };
+            match frame.into_data().map(|data| this.data(&data)) {
+                // Text of one or two bytes waits for the third; an empty frame in its place would count against the
+                // connection at clients that bound them.
+                Ok(data) if data.is_empty() => {}
+                Ok(data) => return Poll::Ready(Some(Ok(Frame::data(data)))),
+                Err(frame) => {
+                    return Poll::Ready(Some(this.last(&frame.into_trailers().unwrap_or_default())));
+                }
+            }
+        }
     }
 }
 
 impl Reply {
-    fn data(&mut self, data: Bytes) -> Result<Frame<Bytes>, CallError> {
+    fn data(&mut self, data: &Bytes) -> Bytes {
         // Cannot fail: the waist has checked these frames. If it did, nothing after it would be a boundary.
-        let _ = self.scanner.feed(&data);
-        Ok(Frame::data(match self.encoding {
-            Encoding::Binary => data,
-            Encoding::Text => self.encoder.encode(&data, self.scanner.at_boundary()),
-        }))
+        let _ = self.scanner.feed(data);
+        match self.encoding {
+            Encoding::Binary => data.clone(),
+            Encoding::Text => self.encoder.encode(data, self.scanner.at_boundary()),
+        }
     }
 
     fn last(&mut self, last: &HeaderMap) -> Result<Frame<Bytes>, CallError> {

@@ -284,6 +284,8 @@ impl Reply {
     }
 
     fn fail(&mut self, status: &Status, out: &mut BytesMut) {
+        // Nothing more of it can be written, and the backend need not go on while the client reads what was.
+        self.body = Body::empty();
         self.separate(out);
         out.extend_from_slice(b"{\"error\":");
         out.extend_from_slice(&refuse::json(&self.binding.method.pool, &self.write, status));

@@ -80,15 +80,14 @@ impl Held {
         stream: &mut RecvStream,
         pieces: &mut Pieces,
     ) -> Result<Option<HeaderMap>, CallError> {
-        let mut frames = Scanner::new(STREAM_WINDOW as usize);
+        let mut frames = Scanner::new(MOST_HELD);
         while let Some(data) = stream.data().await {
             let data = data.map_err(|error| self.error(&error))?;
             let sound = frames.feed(&data).is_ok();
-            // Cannot fail: these bytes were just received.
-            let _ = stream.flow_control().release_capacity(data.len());
+            // Its credit is granted when it is taken on, or comes back with the end of the stream.
             pieces.push(data);
             let surplus = frames.messages() + u64::from(!frames.at_boundary()) > 1;
-            if !sound || surplus || pieces.len() > STREAM_WINDOW as usize {
+            if !sound || surplus || pieces.len() > MOST_HELD {
                 return Ok(None);
             }
         }
@@ -165,6 +164,9 @@ fn check_is_grpc(cluster: &str, status: StatusCode, headers: &HeaderMap) -> Resu
     let content_type: String = content_type.unwrap_or_default().chars().take(64).collect();
     Err(CallError::not_grpc(cluster, status, &content_type))
 }
+
+/// Half of what the backend may send unasked, so that it never waits for credit while an answer is collected.
+const MOST_HELD: usize = STREAM_WINDOW as usize / 2;
 
 /// How long before the deadline a CANCELLED already means it.
 const EARLY: std::time::Duration = std::time::Duration::from_millis(10);
