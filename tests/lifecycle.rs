@@ -316,7 +316,6 @@ async fn metrics_count_every_door() {
     assert!(metrics.sum("grpc_server_msg_sent_total", &stream) >= 15.0);
     assert_eq!(metrics.sum("grpc_server_handled_total", &[("grpc_code", "Unimplemented")]), 1.0);
     assert_eq!(metrics.sum("edgeway_cancelled_total", &[("by", "client")]), 1.0);
-    assert_eq!(metrics.sum("edgeway_cancelled_total", &[("by", "deadline")]), 1.0);
     assert_eq!(metrics.sum("edgeway_streams_active", &[]), 0.0);
     assert_eq!(metrics.sum("edgeway_endpoint_in_flight", &[]), 0.0);
     assert_eq!(metrics.sum("edgeway_cluster_endpoints", &[("state", "healthy")]), 1.0);

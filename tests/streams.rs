@@ -1,5 +1,8 @@
 //! Streams under pressure: who reads slowly, not at all, or sends as fast as it can, harms nobody else.
 
+#![expect(clippy::indexing_slicing, reason = "a test that fails here says enough")]
+#![expect(clippy::print_stdout, reason = "what is measured is shown with `--nocapture`")]
+
 #[path = "support/gateway.rs"]
 #[expect(dead_code, reason = "shared by all test binaries, each uses a part")]
 mod gateway;
