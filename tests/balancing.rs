@@ -1,5 +1,8 @@
 //! Where calls go: over one client connection to every backend, around dead ones, to new ones, through deploys.
 
+#![expect(clippy::unwrap_used, reason = "a test that fails here says enough")]
+#![expect(clippy::print_stdout, reason = "what is measured is shown with `--nocapture`")]
+
 #[path = "support/dns.rs"]
 mod dns;
 #[path = "support/gateway.rs"]
@@ -9,6 +12,7 @@ mod gateway;
 #[expect(dead_code, reason = "shared by all test binaries, each uses a part")]
 mod http;
 #[path = "support/program.rs"]
+#[expect(dead_code, reason = "shared by all test binaries, each uses a part")]
 mod program;
 #[path = "support/rolling.rs"]
 mod rolling;

@@ -3,6 +3,9 @@
 //! Each test repeats what it measures 20 times one after the other and wants 19 in time: the machine does other things
 //! as well. Only one of them measures at a time.
 
+#![expect(clippy::indexing_slicing, reason = "a test that fails here says enough")]
+#![expect(clippy::print_stdout, reason = "what is measured is shown with `--nocapture`")]
+
 #[path = "support/gateway.rs"]
 #[expect(dead_code, reason = "shared by all test binaries, each uses a part")]
 mod gateway;

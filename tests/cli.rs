@@ -4,6 +4,7 @@
 #[expect(dead_code, reason = "shared by all test binaries, each uses a part")]
 mod client;
 #[path = "support/program.rs"]
+#[expect(dead_code, reason = "shared by all test binaries, each uses a part")]
 mod program;
 
 use std::{

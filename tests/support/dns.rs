@@ -88,7 +88,7 @@ impl Drop for Dns {
 async fn serve_udp(socket: UdpSocket, zone: Arc<Zone>) {
     let mut buffer = [0; 4096];
     while let Ok((length, peer)) = socket.recv_from(&mut buffer).await {
-        if let Some(answer) = zone.answer(&buffer[..length], true) {
+        if let Some(answer) = buffer.get(..length).and_then(|question| zone.answer(question, true)) {
             let _ = socket.send_to(&answer, peer).await;
         }
     }

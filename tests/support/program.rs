@@ -4,7 +4,7 @@ use std::{
     fs,
     io::{BufRead, BufReader},
     process::{Child, Command, Stdio},
-    sync::mpsc,
+    sync::{Arc, Mutex, PoisonError, mpsc},
     thread,
     time::Duration,
 };
@@ -19,6 +19,7 @@ pub struct Program {
     /// Where a gateway's admin port listens.
     pub admin: String,
     log: NamedTempFile,
+    printed: Arc<Mutex<Vec<String>>>,
 }
 
 impl Program {
@@ -40,11 +41,14 @@ impl Program {
             .spawn()
             .expect("the binary can be started");
         let stdout = BufReader::new(child.stdout.take().expect("standard output is piped"));
-        let mut program = Self { child, address: String::new(), admin: String::new(), log };
+        let printed = Arc::<Mutex<Vec<String>>>::default();
+        let read = Arc::clone(&printed);
+        let mut program = Self { child, address: String::new(), admin: String::new(), log, printed };
         let (sender, receiver) = mpsc::channel();
         // Reads to the end, so that a program that goes on writing never waits for its reader.
         thread::spawn(move || {
             for line in stdout.lines().map_while(Result::ok) {
+                read.lock().unwrap_or_else(PoisonError::into_inner).push(line.clone());
                 let _ = sender.send(line);
             }
         });
@@ -84,6 +88,11 @@ impl Program {
     pub fn signal(&self, name: &str) {
         let sent = Command::new("kill").args([&format!("-{name}"), &self.pid().to_string()]).status();
         assert!(sent.expect("kill can be started").success(), "no process {} to signal", self.pid());
+    }
+
+    /// The lines that it wrote to standard output.
+    pub fn printed(&self) -> Vec<String> {
+        self.printed.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// What it wrote to standard error.
