@@ -150,6 +150,11 @@ impl Cluster {
         self.endpoints.borrow().is_none() && self.discovery_error.lock().is_none()
     }
 
+    /// Whether discovery has found anyone.
+    pub(super) fn has_endpoints(&self) -> bool {
+        self.endpoints.borrow().as_ref().is_some_and(|endpoints| !endpoints.is_empty())
+    }
+
     /// Takes discovery's answer: endpoints that stay keep their state, new ones join, the others leave.
     pub(super) fn resolved(&self, addresses: impl IntoIterator<Item = SocketAddr>) {
         let known = self.snapshot();

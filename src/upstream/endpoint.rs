@@ -97,6 +97,11 @@ impl Endpoint {
         self.metrics.in_flight.dec();
     }
 
+    /// Whether any worker may connect: nobody has failed since the last success.
+    pub(super) fn is_free(&self) -> bool {
+        matches!(self.reach.lock().state, State::Free)
+    }
+
     /// Whether nobody may connect and nobody tries to.
     pub(super) fn is_resting(&self) -> bool {
         matches!(self.reach.lock().state, State::Resting { .. })

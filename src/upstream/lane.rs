@@ -246,11 +246,9 @@ impl Lane {
         }
         let links = self.links.lock();
         let connecting = links.iter().any(|link| link.phase() == Phase::Connecting);
-        if connecting || (links.is_empty() && self.cluster.is_resolving()) {
-            Pick::Wait(Wait::Connection)
-        } else {
-            Pick::Down
-        }
+        // Discovery's answer reaches this worker a moment after it reaches `/readyz`.
+        let unlinked = links.is_empty() && (self.cluster.is_resolving() || self.cluster.has_endpoints());
+        if connecting || unlinked { Pick::Wait(Wait::Connection) } else { Pick::Down }
     }
 
     fn permit(self: &Arc<Self>, ready: Ready) -> Permit {

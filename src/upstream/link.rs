@@ -60,8 +60,10 @@ impl Link {
     pub(super) fn phase(&self) -> Phase {
         match self.phase.load(Relaxed) {
             phase if phase == Phase::Ready as u8 => Phase::Ready,
-            // Another worker's failure is as good as an own one: the address rests for all.
-            phase if phase == Phase::Resting as u8 || self.endpoint.is_resting() => Phase::Resting,
+            // Another worker's success is as good as an own one: this link is about to connect as well.
+            phase if phase == Phase::Resting as u8 && !self.endpoint.is_free() => Phase::Resting,
+            // And so is another worker's failure: the address rests for all.
+            _ if self.endpoint.is_resting() => Phase::Resting,
             _ => Phase::Connecting,
         }
     }

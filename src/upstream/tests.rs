@@ -205,3 +205,46 @@ async fn a_stream_whose_client_sends_is_not_idle() {
     let read = within(answer.into_body().collect()).await.expect("a stream that is used is not ended");
     assert_eq!(read.trailers().unwrap(), &ok());
 }
+
+/// `clusters.discover` and `Lanes::start` only spawn: the endpoints are known here, the lane has yet to hear of them.
+#[tokio::test]
+async fn a_call_waits_for_a_lane_that_has_not_heard_of_its_endpoints() {
+    let address = backend(|(_, mut respond)| async move {
+        let mut stream = respond.send_response(head(), false).unwrap();
+        stream.send_data(frame::encode(b""), false).unwrap();
+        stream.send_trailers(ok()).unwrap();
+    })
+    .await;
+    let way = Way::to(address, Kind::Unary);
+    way.cluster.resolved([address]);
+    within(way.call(Body::full(frame::encode(b"")))).await.unwrap();
+}
+
+/// The backend is down, then back: the worker that probed it is not the only one that may use it.
+#[tokio::test]
+async fn a_call_waits_for_a_link_whose_endpoint_another_worker_has_reached() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    drop(listener);
+    let way = Way::to(address, Kind::Unary);
+    let error = within(way.call(Body::full(frame::encode(b"")))).await.unwrap_err();
+    assert_eq!(error.status().code(), Code::Unavailable);
+    let listener = TcpListener::bind(address).await.unwrap();
+    tokio::spawn(async move {
+        while let Ok((socket, _)) = listener.accept().await {
+            tokio::spawn(async move {
+                let mut connection = h2::server::handshake(socket).await.unwrap();
+                while let Some(Ok((_, mut respond))) = connection.accept().await {
+                    let mut stream = respond.send_response(head(), false).unwrap();
+                    stream.send_data(frame::encode(b""), false).unwrap();
+                    stream.send_trailers(ok()).unwrap();
+                }
+            });
+        }
+    });
+    let endpoint = Arc::clone(&way.cluster.snapshot()[0]);
+    // Stands for the other worker: its probe succeeds, and this lane's link has not run since.
+    let ticket = within(endpoint.ticket()).await;
+    ticket.succeeded();
+    within(way.call(Body::full(frame::encode(b"")))).await.unwrap();
+}
