@@ -77,8 +77,8 @@ async fn a_gateway_drains() {
     })
     .await;
 
-    gateway.program.signal("TERM");
     let told = Instant::now();
+    gateway.program.signal("TERM");
     eventually("readiness is off", Duration::from_millis(1000), async || {
         let reply = gateway.admin("/readyz").await;
         if reply.status == 503 && reply.json()["draining"] == true { Ok(()) } else { Err(reply.text()) }
