@@ -6,6 +6,8 @@ mod gateway;
 #[path = "support/http.rs"]
 #[expect(dead_code, reason = "shared by all test binaries, each uses a part")]
 mod http;
+#[path = "support/port.rs"]
+mod port;
 #[path = "support/program.rs"]
 mod program;
 
@@ -19,11 +21,7 @@ use edgeway::demo::proto::ecommerce::v1::{
 };
 use http_body_util::BodyExt;
 use serde_json::Value;
-use tokio::{
-    net::{TcpListener, TcpStream},
-    task::JoinHandle,
-    time::Instant,
-};
+use tokio::{net::TcpStream, task::JoinHandle, time::Instant};
 
 use crate::{
     gateway::{Gateway, eventually},
@@ -195,7 +193,7 @@ async fn the_hard_cap_holds() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn readiness_names_what_is_missing() {
-    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
+    let listener = port::listen().await;
     let down = listener.local_addr().expect("a bound socket has an address").to_string();
     drop(listener);
     let up = backend();

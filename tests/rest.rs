@@ -4,6 +4,8 @@
 mod client;
 #[path = "support/edge.rs"]
 mod edge;
+#[path = "support/port.rs"]
+mod port;
 #[path = "support/program.rs"]
 #[expect(dead_code, reason = "shared by all test binaries, each uses a part")]
 mod program;
@@ -519,7 +521,7 @@ async fn a_client_may_say_how_long_it_waits() {
 /// A backend that is down when the gateway starts is no error, and its schema is there when it is.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_late_backend_is_served_when_it_appears() {
-    let place = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let place = port::listen().await;
     let address = place.local_addr().expect("an address").to_string();
     drop(place);
     let gateway = Edge::start_with(&format!("{{target: \"ipv4:{address}\"}}"), "");

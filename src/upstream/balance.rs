@@ -2,7 +2,7 @@
 //!
 //! | policy | first choice | after it |
 //! |---|---|---|
-//! | `least_request` | of two distinct random endpoints the one with fewer calls in flight (gRFC A48) | the others in turn |
+//! | `least_request` | of two distinct random endpoints the one with fewer calls in flight (gRFC A48), of two equal ones the one chosen longer ago | the others in turn |
 //! | `round_robin` | the next in turn, from a random start | the others in turn |
 //!
 //! Two choices rather than the least loaded of all: with many gateways everyone would see the same least loaded
@@ -34,7 +34,7 @@ impl Balancer {
     pub(super) fn order(
         &self,
         count: usize,
-        load: &dyn Fn(usize) -> usize,
+        load: &dyn Fn(usize) -> Load,
     ) -> impl Iterator<Item = usize> + use<> {
         let first = match self {
             _ if count < 2 => 0,
@@ -46,6 +46,14 @@ impl Balancer {
         };
         (0..count).map(move |step| (first + step) % count)
     }
+}
+
+/// How busy an endpoint is. Calls in flight decide; between equals it is when it was last chosen, which keeps the shares
+/// of idle endpoints even where chance alone would scatter them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Load {
+    pub(super) calls: usize,
+    pub(super) chosen: u64,
 }
 
 /// Two distinct indices below `count`, each pair equally likely.
@@ -64,7 +72,7 @@ mod tests {
         let balancer = Balancer::new(LoadBalancing::RoundRobin);
         let mut hits = [0; 3];
         for _ in 0..3000 {
-            hits[balancer.order(3, &|_| 0).next().unwrap()] += 1;
+            hits[balancer.order(3, &|_| Load::default()).next().unwrap()] += 1;
         }
         assert_eq!(hits, [1000; 3]);
     }
@@ -73,7 +81,7 @@ mod tests {
     fn every_endpoint_is_tried_once() {
         for policy in [LoadBalancing::RoundRobin, LoadBalancing::LeastRequest] {
             for count in 0..5 {
-                let mut order: Vec<_> = Balancer::new(policy).order(count, &|_| 0).collect();
+                let mut order: Vec<_> = Balancer::new(policy).order(count, &|_| Load::default()).collect();
                 order.sort_unstable();
                 assert_eq!(order, (0..count).collect::<Vec<_>>());
             }
@@ -84,8 +92,20 @@ mod tests {
     fn the_busier_of_two_is_never_chosen() {
         let balancer = Balancer::new(LoadBalancing::LeastRequest);
         for _ in 0..1000 {
-            assert_eq!(balancer.order(2, &|index| [7, 3][index]).next(), Some(1));
+            assert_eq!(balancer.order(2, &|index| Load { calls: [7, 3][index], chosen: 0 }).next(), Some(1));
         }
+    }
+
+    #[test]
+    fn idle_endpoints_get_even_shares() {
+        let balancer = Balancer::new(LoadBalancing::LeastRequest);
+        let (mut chosen, mut hits) = ([0u64; 3], [0u32; 3]);
+        for now in 1..=3000 {
+            let index = balancer.order(3, &|index| Load { calls: 0, chosen: chosen[index] }).next().unwrap();
+            chosen[index] = now;
+            hits[index] += 1;
+        }
+        assert!(hits.iter().all(|hits| hits.abs_diff(1000) <= 70), "{hits:?}");
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::{
     net::SocketAddr,
     sync::{
         Arc,
-        atomic::{AtomicUsize, Ordering::Relaxed},
+        atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed},
     },
 };
 
@@ -41,6 +41,8 @@ pub(super) struct Lane {
     balancer: Balancer,
     links: Mutex<Vec<Arc<Link>>>,
     ready: ArcSwap<Vec<Ready>>,
+    /// Counts the choices made, so that each has a place in time.
+    choices: AtomicU64,
     waiting: AtomicUsize,
     changed: Notify,
     /// Fires when streams that outlast a shutdown are to end.
@@ -49,7 +51,7 @@ pub(super) struct Lane {
 
 #[derive(Clone, Debug)]
 struct Ready {
-    endpoint: Arc<Endpoint>,
+    link: Arc<Link>,
     connection: Arc<Connection>,
 }
 
@@ -100,6 +102,7 @@ impl Lane {
             balancer: Balancer::new(cluster.settings().balancing),
             links: Mutex::default(),
             ready: ArcSwap::default(),
+            choices: AtomicU64::new(1),
             waiting: AtomicUsize::new(0),
             changed: Notify::new(),
             cut: cut.clone(),
@@ -148,9 +151,9 @@ impl Lane {
     /// Makes the snapshot anew and lets every waiting call look at it.
     pub(super) fn publish(&self) {
         let links = self.links.lock();
-        let ready = links.iter().filter_map(|link| {
-            Some(Ready { endpoint: Arc::clone(&link.endpoint), connection: link.connection()? })
-        });
+        let ready = links
+            .iter()
+            .filter_map(|link| Some(Ready { link: Arc::clone(link), connection: link.connection()? }));
         // Stored under the lock, or an older snapshot could replace a newer one.
         self.ready.store(Arc::new(ready.collect()));
         drop(links);
@@ -223,9 +226,10 @@ impl Lane {
             let ready: &Ready = ready.get(index)?;
             ready.connection.reserve().then(|| self.permit(ready.clone()))
         };
-        let load = |index: usize| ready.get(index).map_or(usize::MAX, |ready| ready.endpoint.calls());
-        let fresh =
-            |index: &usize| ready.get(*index).is_some_and(|ready| !tried.contains(&ready.endpoint.address()));
+        let load = |index: usize| ready.get(index).map(|ready| ready.link.load()).unwrap_or_default();
+        let fresh = |index: &usize| {
+            ready.get(*index).is_some_and(|ready| !tried.contains(&ready.link.endpoint.address()))
+        };
         let mut order = self.balancer.order(ready.len(), &load);
         let permit = if tried.is_empty() {
             order.find_map(take)
@@ -252,7 +256,8 @@ impl Lane {
     }
 
     fn permit(self: &Arc<Self>, ready: Ready) -> Permit {
-        ready.endpoint.call_started();
+        ready.link.endpoint.call_started();
+        ready.link.chosen(self.choices.fetch_add(1, Relaxed));
         Permit { ready, lane: Arc::clone(self) }
     }
 
@@ -267,7 +272,7 @@ impl Permit {
     }
 
     pub(super) fn endpoint(&self) -> &Arc<Endpoint> {
-        &self.ready.endpoint
+        &self.ready.link.endpoint
     }
 
     pub(super) fn lane(&self) -> &Lane {
@@ -277,7 +282,7 @@ impl Permit {
 
 impl Drop for Permit {
     fn drop(&mut self) {
-        self.ready.endpoint.call_ended();
+        self.ready.link.endpoint.call_ended();
         self.ready.connection.release();
         if self.lane.waiting.load(Relaxed) > 0 {
             self.lane.changed.notify_one();

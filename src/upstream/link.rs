@@ -3,7 +3,7 @@
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicU8, Ordering::Relaxed},
+        atomic::{AtomicU8, AtomicU64, Ordering::Relaxed},
     },
     time::Duration,
 };
@@ -13,6 +13,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::{
+    balance::Load,
     connection::{ConnectError, Connection},
     endpoint::Endpoint,
     lane::Lane,
@@ -25,6 +26,8 @@ pub(super) struct Link {
     pub(super) endpoint: Arc<Endpoint>,
     connection: ArcSwapOption<Connection>,
     phase: AtomicU8,
+    /// The last choice of its lane that fell on it.
+    chosen: AtomicU64,
     removed: CancellationToken,
 }
 
@@ -46,6 +49,7 @@ impl Link {
             endpoint,
             connection: ArcSwapOption::empty(),
             phase: AtomicU8::new(Phase::Connecting as u8),
+            chosen: AtomicU64::new(0),
             removed: CancellationToken::new(),
         });
         tokio::spawn(Arc::clone(&link).keep(Arc::clone(lane)));
@@ -55,6 +59,16 @@ impl Link {
     /// The connection, when there is one that calls may use.
     pub(super) fn connection(&self) -> Option<Arc<Connection>> {
         self.connection.load_full()
+    }
+
+    /// How busy it is, to this worker's eyes.
+    pub(super) fn load(&self) -> Load {
+        Load { calls: self.endpoint.calls(), chosen: self.chosen.load(Relaxed) }
+    }
+
+    /// A choice of the lane fell on it.
+    pub(super) fn chosen(&self, choice: u64) {
+        self.chosen.store(choice, Relaxed);
     }
 
     pub(super) fn phase(&self) -> Phase {

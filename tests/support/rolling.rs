@@ -14,9 +14,13 @@ pub struct Rolling {
 }
 
 impl Rolling {
-    /// Starts it at `address` with these methods, which reflection lists.
+    /// Starts it again at `address`.
     pub async fn start(address: SocketAddr, methods: &[&str]) -> Self {
-        let listener = TcpListener::bind(address).await.expect("the address is free");
+        Self::serve(TcpListener::bind(address).await.expect("the address is free"), methods)
+    }
+
+    /// Starts it with these methods, which reflection lists.
+    pub fn serve(listener: TcpListener, methods: &[&str]) -> Self {
         let address = listener.local_addr().expect("a bound socket has an address");
         let reflection = tonic_reflection::server::Builder::configure()
             .register_encoded_file_descriptor_set(&descriptors(methods))
