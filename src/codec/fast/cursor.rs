@@ -21,7 +21,13 @@ impl<'j> Cursor<'j> {
             return Err(Bail);
         }
         // What is skipped is walked by recursion, so there is a bound whatever the options say.
-        Ok(Self { json, at: 0, depth: 0, max_depth: options.max_depth.min(MAX_DEPTH), nodes: options.max_nodes })
+        Ok(Self {
+            json,
+            at: 0,
+            depth: 0,
+            max_depth: options.max_depth.min(MAX_DEPTH),
+            nodes: options.max_nodes,
+        })
     }
 
     /// The first byte of the next token; 0, which begins none, at the end.
@@ -120,7 +126,8 @@ impl<'j> Cursor<'j> {
         self.node()?;
         self.peek();
         let rest = self.json.get(self.at..).unwrap_or_default();
-        let end = rest.iter().position(|byte| !matches!(byte, b'0'..=b'9' | b'-' | b'+' | b'.' | b'e' | b'E'));
+        let end =
+            rest.iter().position(|byte| !matches!(byte, b'0'..=b'9' | b'-' | b'+' | b'.' | b'e' | b'E'));
         let digits = rest.get(..end.unwrap_or(rest.len())).unwrap_or_default();
         self.at += digits.len();
         Ok(digits)

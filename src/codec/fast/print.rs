@@ -198,7 +198,13 @@ fn fraction(nanos: u32, out: &mut BytesMut) {
         *digit += u8::try_from(rest % 10).unwrap_or(0);
         rest /= 10;
     }
-    let length = if nanos % 1_000_000 == 0 { 3 } else if nanos % 1_000 == 0 { 6 } else { 9 };
+    let length = if nanos % 1_000_000 == 0 {
+        3
+    } else if nanos % 1_000 == 0 {
+        6
+    } else {
+        9
+    };
     out.put_u8(b'.');
     out.extend_from_slice(digits.get(..length).unwrap_or_default());
 }
@@ -227,7 +233,9 @@ mod tests {
 
     #[test]
     fn whole_doubles_are_printed_as_serde_does() {
-        for value in [0.0, -0.0, 1.0, -1.0, 1e15, 9e15 - 1.0, 9e15, 9_007_199_254_740_993.0, 1e16, 1e17, 1e21, -1e15] {
+        for value in
+            [0.0, -0.0, 1.0, -1.0, 1e15, 9e15 - 1.0, 9e15, 9_007_199_254_740_993.0, 1e16, 1e17, 1e21, -1e15]
+        {
             check_double(value);
         }
     }
@@ -244,7 +252,8 @@ mod tests {
         fn strings_are_printed_as_serde_does(text in "(\\PC|[\\x00-\\x7f]){0,40}") {
             let mut out = BytesMut::new();
             prop_assert_eq!(string(text.as_bytes(), usize::MAX, &mut out), Ok(()));
-            prop_assert_eq!(&*out, serde_json::to_vec(&text).expect("a string").as_slice());
+            let expect = serde_json::to_vec(&text).expect("a string");
+            prop_assert_eq!(&*out, &*expect);
         }
 
         #[test]

@@ -173,10 +173,9 @@ fn bits_of(kind: Kind, digits: &[u8]) -> Result<u64, Bail> {
     })
 }
 
-
 /// Equal bytes have equal hashes. That others may be made to have them, too, only costs speed.
 fn hash(bytes: &[u8]) -> u64 {
-    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
-        (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
-    })
+    bytes
+        .iter()
+        .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
 }

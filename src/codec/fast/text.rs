@@ -112,9 +112,9 @@ fn unicode(rest: &[u8]) -> Result<(char, &[u8]), Bail> {
 
 fn four_digits(rest: &[u8]) -> Result<(u32, &[u8]), Bail> {
     let (digits, rest) = rest.split_at_checked(4).ok_or(Bail)?;
-    let code = digits.iter().try_fold(0, |code, digit| {
-        char::from(*digit).to_digit(16).map(|digit| code * 16 + digit)
-    });
+    let code = digits
+        .iter()
+        .try_fold(0, |code, digit| char::from(*digit).to_digit(16).map(|digit| code * 16 + digit));
     Ok((code.ok_or(Bail)?, rest))
 }
 

@@ -225,8 +225,7 @@ impl<'t> Writer<'t, '_> {
     /// The name of a field, behind a comma unless it is the first.
     #[inline]
     fn key(&mut self, field: &Field, first: &mut bool) -> Result<(), Stop> {
-        let key =
-            if self.options.preserve_proto_field_names { &field.proto_key } else { &field.json_key };
+        let key = if self.options.preserve_proto_field_names { &field.proto_key } else { &field.json_key };
         let from = usize::from(std::mem::replace(first, false));
         self.out.extend_from_slice(key.get(from..).unwrap_or_default());
         self.check()

@@ -137,8 +137,5 @@ fn entry(field: &Field, key: Kind, block: &[u8], start: usize) -> Result<Entry, 
 }
 
 fn is_signed(kind: Kind) -> bool {
-    matches!(
-        kind,
-        Kind::Int32 | Kind::Int64 | Kind::Sint32 | Kind::Sint64 | Kind::Sfixed32 | Kind::Sfixed64
-    )
+    matches!(kind, Kind::Int32 | Kind::Int64 | Kind::Sint32 | Kind::Sint64 | Kind::Sfixed32 | Kind::Sfixed64)
 }
