@@ -32,10 +32,14 @@ fn cases() -> Vec<Case> {
         let json = String::from_utf8(canonical.to_vec()).expect("JSON is UTF-8");
         Case { name, codec: MessageCodec::new(&desc), json, wire }
     };
-    let list: Vec<String> = (0..100).map(|index| order(index, 8)).collect();
+    let list: Vec<String> = (0..100).map(|index| order(index, 12)).collect();
     let items: Vec<String> = (0..700).map(item).collect();
     vec![
-        case("order_list_87kB", "bench.v1.ListOrdersResponse", format!(r#"{{"orders":[{}]}}"#, list.join(","))),
+        case(
+            "order_list_87kB",
+            "bench.v1.ListOrdersResponse",
+            format!(r#"{{"orders":[{}]}}"#, list.join(",")),
+        ),
         case("order_261B", "bench.v1.Order", order(1, 1)),
         case(
             "create_order_40kB",

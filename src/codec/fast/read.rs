@@ -21,6 +21,7 @@ pub(crate) fn to_wire(
     out: &mut BytesMut,
 ) -> Result<(), Bail> {
     let cursor = Cursor::new(json, options)?;
+    out.reserve(json.len() / 2);
     let mut reader = Reader {
         tables,
         cursor,

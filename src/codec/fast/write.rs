@@ -23,6 +23,8 @@ pub(crate) fn to_json(
         return Err(Bail);
     }
     let start = out.len();
+    // Names make about two bytes of one.
+    out.reserve(wire.len().saturating_mul(2).min(options.max_bytes));
     let mut writer = Writer {
         tables,
         options,

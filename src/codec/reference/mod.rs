@@ -16,7 +16,7 @@ mod write;
 
 mod write_known;
 
-pub(crate) use encode::encode;
+pub(crate) use encode::{encode, encode_field};
 pub(crate) use read::{read_field, read_message};
 pub(crate) use read_known::from_text;
 pub(crate) use slot::{Slot, takes_null};
