@@ -62,19 +62,19 @@ impl<'o> Blocks<'o> {
 
     /// Closes a block: a longer length moves the content.
     #[inline]
-    pub(super) fn close(&mut self, block: Block) {
-        let length = self.out.len() - block.0;
+    pub(super) fn close(&mut self, Block(start): Block) {
+        let length = self.out.len() - start;
         match u8::try_from(length) {
             Ok(length) if length < 0x80 => {
-                if let Some(place) = self.out.get_mut(block.0 - 1) {
+                if let Some(place) = self.out.get_mut(start - 1) {
                     *place = length;
                 }
             }
-            _ => self.close_long(&block, length),
+            _ => self.close_long(start, length),
         }
     }
 
-    fn close_long(&mut self, block: &Block, length: usize) {
+    fn close_long(&mut self, start: usize, length: usize) {
         let mut digits = [0; 10];
         let (mut rest, mut count) = (length, 0);
         for digit in &mut digits {
@@ -88,8 +88,8 @@ impl<'o> Blocks<'o> {
         }
         let end = self.out.len();
         self.out.put_bytes(0, count - 1);
-        self.out.copy_within(block.0..end, block.0 + count - 1);
-        for (place, digit) in self.out.iter_mut().skip(block.0 - 1).zip(digits.iter().take(count)) {
+        self.out.copy_within(start..end, start + count - 1);
+        for (place, digit) in self.out.iter_mut().skip(start - 1).zip(digits.iter().take(count)) {
             *place = *digit;
         }
     }

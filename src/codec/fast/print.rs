@@ -198,9 +198,9 @@ fn fraction(nanos: u32, out: &mut BytesMut) {
         *digit += u8::try_from(rest % 10).unwrap_or(0);
         rest /= 10;
     }
-    let length = if nanos % 1_000_000 == 0 {
+    let length = if nanos.is_multiple_of(1_000_000) {
         3
-    } else if nanos % 1_000 == 0 {
+    } else if nanos.is_multiple_of(1_000) {
         6
     } else {
         9
