@@ -35,14 +35,10 @@ fn cases() -> Vec<Case> {
     let list: Vec<String> = (0..100).map(|index| order(index, 12)).collect();
     let items: Vec<String> = (0..700).map(item).collect();
     vec![
+        case("order_list", "bench.v1.ListOrdersResponse", format!(r#"{{"orders":[{}]}}"#, list.join(","))),
+        case("order", "bench.v1.Order", order(1, 1)),
         case(
-            "order_list_87kB",
-            "bench.v1.ListOrdersResponse",
-            format!(r#"{{"orders":[{}]}}"#, list.join(",")),
-        ),
-        case("order_261B", "bench.v1.Order", order(1, 1)),
-        case(
-            "create_order_40kB",
+            "create_order",
             "bench.v1.CreateOrderRequest",
             format!(r#"{{"userId":"user-000294","items":[{}]}}"#, items.join(",")),
         ),
