@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use bytes::BytesMut;
+use prost::encoding::{WireType, encode_key, encode_varint};
 use prost_reflect::{DynamicMessage, FieldDescriptor, Kind, MessageDescriptor, Value};
 
 use crate::codec::{
@@ -184,6 +186,28 @@ impl FieldPath {
             None => Err(refuse(Reason::mismatch(scalar::expected(&Kind::Message(message)), utf8))),
         }
         .map(Value::Message)
+    }
+
+    /// Appends the field to wire bytes that do not hold it: what [`set`](Self::set) and
+    /// [`message_to_wire`](crate::codec::message_to_wire) would make of the text. `None` for a path of
+    /// several steps, for a list or message, and for text that is no value of the field; `out` is then
+    /// as before.
+    pub fn to_wire(&self, text: &[u8], out: &mut BytesMut) -> Option<()> {
+        let [field] = self.steps.as_slice() else { return None };
+        let kind = field.kind();
+        if field.is_list() || matches!(kind, Kind::Message(_)) {
+            return None;
+        }
+        let text = std::str::from_utf8(text).ok()?;
+        if kind == Kind::String && (!text.is_empty() || field.supports_presence()) {
+            encode_key(field.number(), WireType::LengthDelimited, out);
+            encode_varint(u64::try_from(text.len()).ok()?, out);
+            out.extend_from_slice(text.as_bytes());
+            return Some(());
+        }
+        let value = scalar::parse(&kind, text).ok()?;
+        out.extend_from_slice(&reference::encode_field(field, &value));
+        Some(())
     }
 
     /// Sets the field, or appends to it if it is repeated; messages on the way come into being.

@@ -7,14 +7,18 @@
 //!
 //! Callers see four pairs: JSON with a message tree, JSON with wire bytes, text with one field
 //! ([`FieldPath`]), and a failed call with its `google.rpc.Status` ([`status_to_json`]). Behind them
-//! stands the codec in `reference`, which builds a tree of `prost_reflect` messages.
+//! stand two codecs: `reference`, which builds a tree of `prost_reflect` messages and knows all there
+//! is to know, and `fast`, which goes from bytes to bytes and leaves to the first one whatever is out
+//! of the ordinary. A [`MessageCodec`] is both.
 //!
 //! | file | idea |
 //! |---|---|
 //! | `scan` | JSON text as a cursor |
 //! | `number`, `scalar`, `wkt` | the text of one value, for JSON, paths and queries alike |
 //! | `path` | where in a message we are |
+//! | `message` | both codecs as one |
 //! | `reference` | descriptor-led reading and writing |
+//! | `table`, `fast` | descriptors compiled to tables, and JSON to and from wire bytes led by them |
 //! | `field` | text bound to a field path |
 //! | `status` | the JSON of an error |
 
@@ -23,7 +27,11 @@ use prost_reflect::{DynamicMessage, FieldDescriptor, MessageDescriptor};
 
 mod error;
 
+mod fast;
+
 mod field;
+
+mod message;
 
 mod number;
 
@@ -39,10 +47,13 @@ mod scan;
 
 mod status;
 
+mod table;
+
 mod wkt;
 
 pub use error::{Position, ReadError, Reason, Unprintable, WriteError};
 pub use field::{FieldPath, PathError};
+pub use message::{Codecs, MessageCodec};
 pub use options::{ReadOptions, WriteOptions};
 pub use status::{StatusParts, status_to_json};
 

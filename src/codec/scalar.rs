@@ -61,11 +61,15 @@ pub(crate) fn map_key(kind: &Kind, text: &str) -> Result<MapKey, Reason> {
 
 /// Base64 in the standard or the URL alphabet, with padding or without, never both alphabets.
 pub(crate) fn bytes(text: &str) -> Result<Value, Reason> {
-    let engine = if text.contains(['-', '_']) { BASE64_URL } else { BASE64 };
-    match engine.decode(text) {
+    match base64_engine(text.as_bytes()).decode(text) {
         Ok(bytes) => Ok(Value::Bytes(bytes.into())),
         Err(_) => Err(Reason::mismatch("base64", text)),
     }
+}
+
+/// The alphabet that a text is written in.
+pub(crate) fn base64_engine(text: &[u8]) -> &'static GeneralPurpose {
+    if text.iter().any(|byte| matches!(byte, b'-' | b'_')) { &BASE64_URL } else { &BASE64 }
 }
 
 /// An enum value by the name that its `.proto` file gives it.
@@ -135,7 +139,7 @@ fn name(kind: &Kind) -> &'static str {
     }
 }
 
-fn is_closed(enumeration: &EnumDescriptor) -> bool {
+pub(crate) fn is_closed(enumeration: &EnumDescriptor) -> bool {
     enumeration.parent_file().syntax() == Syntax::Proto2
 }
 
@@ -148,6 +152,6 @@ const CONFIG: GeneralPurposeConfig = GeneralPurposeConfig::new()
     .with_decode_padding_mode(DecodePaddingMode::Indifferent)
     .with_decode_allow_trailing_bits(true);
 
-const BASE64: GeneralPurpose = GeneralPurpose::new(&STANDARD, CONFIG);
+static BASE64: GeneralPurpose = GeneralPurpose::new(&STANDARD, CONFIG);
 
-const BASE64_URL: GeneralPurpose = GeneralPurpose::new(&URL_SAFE, CONFIG);
+static BASE64_URL: GeneralPurpose = GeneralPurpose::new(&URL_SAFE, CONFIG);

@@ -52,6 +52,25 @@ pub fn encode(message: &[u8]) -> Bytes {
     out.freeze()
 }
 
+/// One plain message as a frame, appended by `write` behind the header that is there already.
+///
+/// # Errors
+/// Those of `write`.
+pub fn encode_with<E>(
+    capacity: usize,
+    write: impl FnOnce(&mut BytesMut) -> Result<(), E>,
+) -> Result<Bytes, E> {
+    let mut out = BytesMut::with_capacity(HEADER_LEN + capacity);
+    put_header(&mut out, 0);
+    write(&mut out)?;
+    let mut header = BytesMut::with_capacity(HEADER_LEN);
+    put_header(&mut header, out.len().saturating_sub(HEADER_LEN));
+    for (place, byte) in out.iter_mut().zip(header) {
+        *place = byte;
+    }
+    Ok(out.freeze())
+}
+
 /// Follows frames through chunks of any size without copying them.
 #[derive(Debug)]
 pub struct Scanner {

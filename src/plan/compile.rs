@@ -6,7 +6,7 @@ use prost_reflect::DescriptorPool;
 
 use super::{Binding, MethodPlan, Plan};
 use crate::{
-    codec::{ReadOptions, WriteOptions},
+    codec::{Codecs, ReadOptions, WriteOptions},
     config::{self, Config},
     route::{Table, Template},
     schema::{self, HttpRule, Schema},
@@ -82,8 +82,12 @@ impl Compiler<'_> {
                 self.warn(source.cluster.name(), format_args!("expose: {exposed} matches no method"));
             }
         }
+        let exposed: Vec<_> =
+            schema.methods().filter(|method| source.config.exposes(&method.service, &method.name)).collect();
+        // One set of tables, since the methods of a schema share most of their messages.
+        let codecs = Codecs::compile(exposed.iter().flat_map(|method| [&method.input, &method.output]));
         let mut taken: Vec<&str> = Vec::new();
-        for method in schema.methods().filter(|method| source.config.exposes(&method.service, &method.name)) {
+        for method in exposed {
             let path: Arc<str> = method.path.as_str().into();
             if let Some(first) = self.methods.get(&path) {
                 let first = first.target.0.name().to_owned();
@@ -99,13 +103,19 @@ impl Compiler<'_> {
                 }
                 continue;
             }
-            let plan = Arc::new(self.method(method, source, schema.pool()));
+            let plan = Arc::new(self.method(method, source, schema.pool(), &codecs));
             self.methods.insert(path, Arc::clone(&plan));
             self.routes(&plan);
         }
     }
 
-    fn method(&self, method: &Arc<schema::Method>, source: &Source, pool: &DescriptorPool) -> MethodPlan {
+    fn method(
+        &self,
+        method: &Arc<schema::Method>,
+        source: &Source,
+        pool: &DescriptorPool,
+        codecs: &Codecs,
+    ) -> MethodPlan {
         let policy = self.config.policy_for(&method.service, &method.name);
         MethodPlan {
             uri: method.path.parse().unwrap_or_default(),
@@ -113,6 +123,8 @@ impl Compiler<'_> {
             target: Target(Arc::clone(&source.cluster)),
             metrics: self.metrics.method(method.kind.label(), &method.service, &method.name),
             pool: pool.clone(),
+            input: codecs.codec(&method.input),
+            output: codecs.codec(&method.output),
             read: ReadOptions::default(),
             write: write_options(self.config, policy.max_response_bytes),
             policy,

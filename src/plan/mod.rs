@@ -15,7 +15,7 @@ use prost_reflect::DescriptorPool;
 
 use crate::{
     call::{CallError, Kind, reason},
-    codec::{ReadOptions, WriteOptions},
+    codec::{MessageCodec, ReadOptions, WriteOptions},
     config::Policy,
     grpc::Code,
     route, schema,
@@ -58,6 +58,10 @@ pub struct MethodPlan {
     pub metrics: Arc<MethodMetrics>,
     /// Resolves the types of `Any` and of error details.
     pub pool: DescriptorPool,
+    /// Reads its requests from JSON.
+    pub input: MessageCodec,
+    /// Writes its replies as JSON.
+    pub output: MessageCodec,
     /// How its requests are read from JSON.
     pub read: ReadOptions,
     /// How its replies are written as JSON.

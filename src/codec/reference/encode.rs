@@ -4,7 +4,7 @@
 //! presence, and writes map entries in a different order each time.
 
 use prost::encoding::{self, WireType, encode_key, encode_varint};
-use prost_reflect::{DynamicMessage, Kind, MapKey, MessageDescriptor, Value};
+use prost_reflect::{DynamicMessage, FieldDescriptor, Kind, MapKey, MessageDescriptor, Value};
 
 use crate::codec::reference::{is_negative_zero, slot::Slot};
 
@@ -12,6 +12,15 @@ use crate::codec::reference::{is_negative_zero, slot::Slot};
 pub(crate) fn encode(message: &DynamicMessage) -> Vec<u8> {
     let mut out = Vec::new();
     fields(message, &mut out);
+    out
+}
+
+/// The wire bytes of a field that holds one value; none if it has no presence and holds its default.
+pub(crate) fn encode_field(field: &FieldDescriptor, value: &Value) -> Vec<u8> {
+    let mut out = Vec::new();
+    if field.supports_presence() || !value.is_default_for_field(field) || is_negative_zero(value) {
+        single(field.number(), &field.kind(), field.is_group(), value, &mut out);
+    }
     out
 }
 

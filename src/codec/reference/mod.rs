@@ -16,10 +16,10 @@ mod write;
 
 mod write_known;
 
-pub(crate) use encode::encode;
+pub(crate) use encode::{encode, encode_field};
 pub(crate) use read::{read_field, read_message};
 pub(crate) use read_known::from_text;
-pub(crate) use slot::Slot;
+pub(crate) use slot::{Slot, takes_null};
 pub(crate) use write::{Any, Writer};
 
 /// A float that equals its default and is not: fields without presence are set by it, and

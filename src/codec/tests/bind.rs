@@ -1,9 +1,10 @@
 //! Text bound to field paths.
 
+use bytes::BytesMut;
 use prost_reflect::DynamicMessage;
 
 use super::{desc, print};
-use crate::codec::{FieldPath, PathError};
+use crate::codec::{FieldPath, PathError, message_to_wire};
 
 fn path(text: &str) -> FieldPath {
     FieldPath::resolve(&desc("Kinds"), text).unwrap_or_else(|error| panic!("{text}: {error}"))
@@ -18,6 +19,15 @@ fn check_set(name: &str, texts: &[&str], json: &str) {
             .unwrap_or_else(|error| panic!("{name}={text}: {error}"));
     }
     assert_eq!(print(&message).expect("what was set prints"), json);
+    // A field of one value goes the short way, to the same bytes.
+    let mut wire = BytesMut::new();
+    if let [text] = texts
+        && path(name).to_wire(text.as_bytes(), &mut wire).is_some()
+    {
+        assert_eq!(wire, message_to_wire(&message), "{name}={text}");
+    } else {
+        assert!(wire.is_empty(), "{name} is left to the tree");
+    }
 }
 
 #[track_caller]

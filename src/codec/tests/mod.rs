@@ -7,13 +7,15 @@ use prost_reflect::{DescriptorPool, DynamicMessage, MessageDescriptor};
 use serde::Deserialize;
 
 use crate::codec::{
-    ReadError, ReadOptions, WriteError, WriteOptions, json_to_message, message_to_json, message_to_wire,
-    wire_to_json,
+    Codecs, ReadError, ReadOptions, WriteError, WriteOptions, json_to_message, message_to_json,
+    message_to_wire, wire_to_json,
 };
 
 mod bind;
 
 mod bounds;
+
+mod fast;
 
 mod known_faults;
 
@@ -35,7 +37,47 @@ fn desc(name: &str) -> MessageDescriptor {
     POOL.get_message_by_name(&full).expect("the message is in the protos")
 }
 
+/// Of all messages in the protos, and those that they use.
+static CODECS: LazyLock<Codecs> = LazyLock::new(|| {
+    let messages: Vec<_> = POOL.all_messages().collect();
+    Codecs::compile(&messages)
+});
+
+/// Whether the fast codec reads it; what it reads means what it means to the reference.
+#[track_caller]
+fn agree_on_json(name: &str, json: &[u8], options: &ReadOptions) -> bool {
+    let mut wire = BytesMut::from("before");
+    if !CODECS.codec(&desc(name)).fast_to_wire(json, options, &mut wire) {
+        assert_eq!(wire, "before");
+        return false;
+    }
+    let text = json.escape_ascii();
+    let message = json_to_message(&desc(name), json, options)
+        .unwrap_or_else(|error| panic!("only the fast codec takes {text}: {error}"));
+    let fast = DynamicMessage::decode(desc(name), wire.strip_prefix(b"before").expect("what was there"))
+        .unwrap_or_else(|error| panic!("{text}: {error}"));
+    assert_eq!(message_to_wire(&fast), message_to_wire(&message), "{text}");
+    true
+}
+
+/// Whether the fast codec prints it, to the byte as the reference does.
+#[track_caller]
+fn agree_on_wire(name: &str, wire: &[u8], options: &WriteOptions) -> bool {
+    let mut fast = BytesMut::from("before");
+    if !CODECS.codec(&desc(name)).fast_to_json(wire, options, &mut fast) {
+        assert_eq!(fast, "before");
+        return false;
+    }
+    let bytes = wire.escape_ascii();
+    let mut out = BytesMut::from("before");
+    wire_to_json(&desc(name), wire, options, &mut out)
+        .unwrap_or_else(|error| panic!("only the fast codec prints {bytes}: {error}"));
+    assert_eq!(fast, out, "{bytes}");
+    true
+}
+
 fn read(name: &str, json: &str) -> Result<DynamicMessage, ReadError> {
+    agree_on_json(name, json.as_bytes(), &ReadOptions::default());
     json_to_message(&desc(name), json.as_bytes(), &ReadOptions::default())
 }
 
@@ -48,6 +90,7 @@ fn print_as(message: &DynamicMessage, options: &WriteOptions) -> Result<String, 
     use prost_reflect::ReflectMessage as _;
     let (mut tree, mut wire) = (BytesMut::from("before"), BytesMut::from("before"));
     let result = message_to_json(message, options, &mut tree);
+    agree_on_wire(message.descriptor().full_name(), &message_to_wire(message), options);
     let by_wire = wire_to_json(&message.descriptor(), &*message_to_wire(message), options, &mut wire);
     assert_eq!(result.is_ok(), by_wire.is_ok());
     assert_eq!(tree, wire);

@@ -42,7 +42,7 @@ proptest! {
     }
 }
 
-fn options() -> impl Strategy<Value = WriteOptions> {
+pub(super) fn options() -> impl Strategy<Value = WriteOptions> {
     any::<[bool; 4]>().prop_map(|[defaults, ints, names, whitespace]| WriteOptions {
         always_print_primitive_fields: defaults,
         always_print_enums_as_ints: ints,
@@ -53,7 +53,7 @@ fn options() -> impl Strategy<Value = WriteOptions> {
 }
 
 /// A message with some of its fields set, nested up to `depth`.
-fn message(desc: MessageDescriptor, depth: usize) -> BoxedStrategy<DynamicMessage> {
+pub(super) fn message(desc: MessageDescriptor, depth: usize) -> BoxedStrategy<DynamicMessage> {
     match WellKnown::of(&desc) {
         Some(WellKnown::Timestamp) => return parts(desc, -62_135_596_800..=253_402_300_799, false),
         Some(WellKnown::Duration) => return parts(desc, -315_575_999_999..=315_575_999_999, true),

@@ -7,7 +7,9 @@ mod mask;
 mod time;
 
 pub(crate) use mask::{Spelling, paths_from_text, paths_to_text};
-pub(crate) use time::{duration_from_text, duration_to_text, timestamp_from_text, timestamp_to_text};
+pub(crate) use time::{
+    Moment, duration_from_text, duration_to_text, moment, timestamp_from_text, timestamp_to_text,
+};
 
 /// Which of them a message is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -36,16 +36,31 @@ pub(crate) fn timestamp_from_text(text: &str) -> Option<(i64, i32)> {
 /// # Errors
 /// What is out of range.
 pub(crate) fn timestamp_to_text(seconds: i64, nanos: i32) -> Result<String, String> {
-    if !TIMESTAMPS.contains(&seconds) {
+    let Some(Moment { date: (year, month, day), time: (hour, minute, second) }) = moment(seconds) else {
         return Err(format!("of {seconds} seconds is outside of the years 1 to 9999"));
-    }
+    };
     if !(0..1_000_000_000).contains(&nanos) {
         return Err(format!("of {nanos} nanos is outside of 0 to 999999999"));
     }
-    let (year, month, day) = date(seconds.div_euclid(DAY));
-    let second = seconds.rem_euclid(DAY);
-    let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
     Ok(format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}{}Z", fraction(nanos)))
+}
+
+/// A second of the calendar in UTC.
+pub(crate) struct Moment {
+    /// Year, month and day.
+    pub(crate) date: (i64, i64, i64),
+    /// Hour, minute and second.
+    pub(crate) time: (i64, i64, i64),
+}
+
+/// The moment of a Timestamp; `None` outside of the years 1 to 9999.
+pub(crate) fn moment(seconds: i64) -> Option<Moment> {
+    if !TIMESTAMPS.contains(&seconds) {
+        return None;
+    }
+    let second = seconds.rem_euclid(DAY);
+    let time = (second / 3600, second / 60 % 60, second % 60);
+    Some(Moment { date: date(seconds.div_euclid(DAY)), time })
 }
 
 /// `-?` seconds, optionally up to nine more digits, `s`; within 10,000 years.

@@ -9,6 +9,7 @@
 //! | `*` | the message | none |
 //! | a field | that field | any field that neither binds |
 
+use bytes::BytesMut;
 use prost_reflect::{DynamicMessage, ReflectMessage};
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt};
@@ -40,16 +41,79 @@ pub(super) enum Fault {
     Contradiction(String),
 }
 
-/// Builds the request message.
+/// Appends the wire bytes of the request message to `out`.
+///
+/// Most requests are one of two kinds that need no tree of the message: a body that is all of it, and
+/// no body but a few fields of one value.
 pub(super) fn message(
     binding: &Binding,
     found: &Match<'_, '_, Binding>,
     query: Option<&str>,
     json: &[u8],
+    out: &mut BytesMut,
+) -> Result<(), Fault> {
+    let method = &binding.method;
+    let query = query.unwrap_or_default();
+    match binding.body {
+        BodyBinding::All
+            if binding.captures.is_empty() && is_blank(query) && !json.trim_ascii().is_empty() =>
+        {
+            return method.input.to_wire(json, &method.read, out).map_err(Fault::Value);
+        }
+        BodyBinding::None => {
+            let start = out.len();
+            if plain_fields(binding, found, query, out).is_some() {
+                return Ok(());
+            }
+            out.truncate(start);
+        }
+        BodyBinding::All | BodyBinding::Field { .. } => {}
+    }
+    out.extend_from_slice(&codec::message_to_wire(&tree(binding, found, query, json)?));
+    Ok(())
+}
+
+/// Whether a query holds no parameter.
+fn is_blank(query: &str) -> bool {
+    query.bytes().all(|byte| byte == b'&')
+}
+
+/// Writes what path and query bind, if it is fields of one value, each named once. `None` for anything
+/// else, errors among it: there may then be something in `out`.
+fn plain_fields(
+    binding: &Binding,
+    found: &Match<'_, '_, Binding>,
+    query: &str,
+    out: &mut BytesMut,
+) -> Option<()> {
+    for (path, capture) in binding.captures.iter().zip(&found.captures) {
+        path.to_wire(capture.value.as_bytes(), out)?;
+    }
+    if is_blank(query) {
+        return Some(());
+    }
+    let mut set: Vec<FieldPath> = Vec::new();
+    for pair in query::parse(query).ok()? {
+        let path = FieldPath::resolve(&binding.method.method.input, &pair.key).ok()?;
+        if binding.captures.iter().chain(&set).any(|bound| bound.overlaps(&path)) {
+            return None;
+        }
+        path.to_wire(&pair.value, out)?;
+        set.push(path);
+    }
+    Some(())
+}
+
+/// Builds the request message as a tree.
+fn tree(
+    binding: &Binding,
+    found: &Match<'_, '_, Binding>,
+    query: &str,
+    json: &[u8],
 ) -> Result<DynamicMessage, Fault> {
     let method = &binding.method;
     let mut message = body(binding, json)?;
-    parameters(binding, query.unwrap_or_default(), &mut message)?;
+    parameters(binding, query, &mut message)?;
     for (path, capture) in binding.captures.iter().zip(&found.captures) {
         let captured = path.parse(capture.value.as_bytes()).map_err(Fault::Value)?;
         if let Some(given) = path.value(&message)

@@ -28,7 +28,6 @@ use self::refuse::Refusal;
 use super::{body, classify::media_type, open, open::Opening};
 use crate::{
     call::{Body, CallError, Inbound, Kind, reason},
-    codec,
     grpc::{GRPC_ACCEPT_ENCODING, GRPC_ENCODING, frame, metadata},
     plan::{BodyBinding, Plan},
 };
@@ -71,9 +70,10 @@ async fn answer(opening: Opening, mut head: Parts, body: HttpBody, plan: &Plan) 
             read.map_err(|(http, error)| refused(error).with_http(http))?
         }
     };
-    let message = bind::message(binding, &found, head.uri.query(), &json);
-    let message = message.map_err(|fault| refused(fault.into_error()))?;
-    let frames = Body::full(frame::encode(&codec::message_to_wire(&message)));
+    let frame = frame::encode_with(json.len().max(SMALL), |out| {
+        bind::message(binding, &found, head.uri.query(), &json, out)
+    });
+    let frames = Body::full(frame.map_err(|fault| refused(fault.into_error()))?);
 
     let format = stream::Format::of(&head.headers);
     metadata::unprefix(&mut head.headers);
@@ -144,3 +144,6 @@ fn dress(headers: &mut HeaderMap, content_type: &'static str) {
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
 }
+
+/// Room for a message that comes from path and query.
+const SMALL: usize = 256;

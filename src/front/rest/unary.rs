@@ -57,7 +57,7 @@ pub(super) fn write(
         return Err(CallError::reply_lost("the backend compressed it, which was not asked for"));
     }
     let written = match &binding.response_body {
-        None => codec::wire_to_json(&method.method.output, message.bytes.clone(), options, out),
+        None => method.output.to_json(message.bytes.clone(), options, out),
         Some(field) => {
             let message = decode(method, message.bytes.clone())?;
             codec::field_to_json(&message, field, options, out)
