@@ -14,6 +14,7 @@
 //! | file | idea |
 //! |---|---|
 //! | `scan` | JSON text as a cursor |
+//! | `elements` | many JSON values in one text that comes in pieces |
 //! | `number`, `scalar`, `wkt` | the text of one value, for JSON, paths and queries alike |
 //! | `path` | where in a message we are |
 //! | `message` | both codecs as one |
@@ -24,6 +25,8 @@
 
 use bytes::{Buf, BytesMut};
 use prost_reflect::{DynamicMessage, FieldDescriptor, MessageDescriptor};
+
+mod elements;
 
 mod error;
 
@@ -51,6 +54,7 @@ mod table;
 
 mod wkt;
 
+pub use elements::{ElementError, Elements, Layout};
 pub use error::{Position, ReadError, Reason, Unprintable, WriteError};
 pub use field::{FieldPath, PathError};
 pub use message::{Codecs, MessageCodec};
