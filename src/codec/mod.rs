@@ -21,6 +21,7 @@
 //! | `reference` | descriptor-led reading and writing |
 //! | `table`, `fast` | descriptors compiled to tables, and JSON to and from wire bytes led by them |
 //! | `field` | text bound to a field path |
+//! | `raw` | `google.api.HttpBody`, which is no JSON |
 //! | `status` | the JSON of an error |
 
 use bytes::{Buf, BytesMut};
@@ -42,6 +43,8 @@ mod options;
 
 mod path;
 
+mod raw;
+
 mod reference;
 
 mod scalar;
@@ -59,6 +62,7 @@ pub use error::{Position, ReadError, Reason, Unprintable, WriteError};
 pub use field::{FieldPath, PathError};
 pub use message::{Codecs, MessageCodec};
 pub use options::{ReadOptions, WriteOptions};
+pub use raw::RawBody;
 pub use status::{StatusParts, StatusShape, status_to_json};
 
 /// Reads a message from the whole of `json`. An empty body is not JSON: a caller for whom it means
@@ -124,7 +128,9 @@ pub fn message_to_json(
 }
 
 /// Appends one field of a message to `out` as JSON: what `response_body` of `google.api.http` names. A field
-/// that is not set prints as its default.
+/// with presence that is not set prints as `null`, any other as its default.
+///
+/// An absent message as `{}`, or an absent Timestamp as 1970, would be a value that nobody gave.
 ///
 /// # Errors
 /// As [`message_to_json`].
@@ -134,6 +140,10 @@ pub fn field_to_json(
     options: &WriteOptions,
     out: &mut BytesMut,
 ) -> Result<(), WriteError> {
+    if field.supports_presence() && !message.has_field(field) {
+        out.extend_from_slice(b"null");
+        return Ok(());
+    }
     let start = out.len();
     let at = path::At::root();
     let at = at.field(field.json_name());
