@@ -11,6 +11,11 @@ pub struct ReadOptions {
     /// Refuse a key given twice, also once by its JSON name and once by its proto name. When false
     /// the last one holds.
     pub reject_duplicate_keys: bool,
+    /// Take the name of an enum value in upper and lower case; a name that fits exactly goes first.
+    pub case_insensitive_enum_parsing: bool,
+    /// Take the name of an enum value also without the name of its type in front:
+    /// [`WriteOptions::strip_enum_prefixes`] prints it so.
+    pub strip_enum_prefixes: bool,
     /// Nesting of JSON objects and arrays. 100 is where protobuf parsers of most languages stop.
     pub max_depth: usize,
     /// Values in the document: scalars, objects and arrays together. One of them costs up to 1 KB
@@ -24,9 +29,18 @@ impl Default for ReadOptions {
             reject_unknown_fields: true,
             reject_unknown_enums: true,
             reject_duplicate_keys: true,
+            case_insensitive_enum_parsing: false,
+            strip_enum_prefixes: false,
             max_depth: MAX_DEPTH,
             max_nodes: 50_000,
         }
+    }
+}
+
+impl ReadOptions {
+    /// Whether an enum value has more names than the one in its `.proto` file.
+    pub(crate) fn knows_other_enum_names(&self) -> bool {
+        self.case_insensitive_enum_parsing || self.strip_enum_prefixes
     }
 }
 
@@ -42,6 +56,12 @@ pub struct WriteOptions {
     pub preserve_proto_field_names: bool,
     /// Line breaks and an indent of two spaces.
     pub add_whitespace: bool,
+    /// Print 64-bit integers as JSON numbers instead of strings, keys of maps apart. Above 2^53 a client whose
+    /// numbers are doubles reads another number.
+    pub print_int64_as_numbers: bool,
+    /// Print enum values without the name of their type: `PAID` for `ORDER_STATUS_PAID` of `OrderStatus`. One
+    /// that would begin with a digit or be that of another value keeps its whole name.
+    pub strip_enum_prefixes: bool,
     /// Bytes of JSON; more is an error, and nothing is left in the output.
     pub max_bytes: usize,
     /// Levels of `google.protobuf.Any` inside `Any`. Each level is decoded on its own, so nothing
@@ -56,6 +76,8 @@ impl Default for WriteOptions {
             always_print_enums_as_ints: false,
             preserve_proto_field_names: false,
             add_whitespace: false,
+            print_int64_as_numbers: false,
+            strip_enum_prefixes: false,
             max_bytes: 16 << 20,
             max_any_depth: MAX_ANY_DEPTH,
         }

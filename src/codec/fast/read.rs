@@ -39,7 +39,7 @@ pub(crate) fn to_wire(
 pub(super) struct Reader<'t, 'j, 'o> {
     pub(super) tables: &'t Tables,
     pub(super) cursor: Cursor<'j>,
-    options: &'t ReadOptions,
+    pub(super) options: &'t ReadOptions,
     pub(super) out: Blocks<'o>,
     /// A bit for each field and oneof that was given, for all open objects one behind the other.
     seen: Vec<u64>,

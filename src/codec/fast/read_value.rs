@@ -27,11 +27,11 @@ impl Reader<'_, '_, '_> {
     fn enumeration(&mut self, id: u32) -> Result<u64, Bail> {
         let table = self.tables.enumeration(id).ok_or(Bail)?;
         let number = match self.cursor.peek() {
-            b'"' => table.number(self.cursor.plain()?).ok_or(Bail)?,
+            b'"' => table.number(self.cursor.plain()?, self.options).ok_or(Bail)?,
             b'n' if table.null => self.cursor.word(b"null").map(|()| 0)?,
             _ => {
                 let number = number::integer(self.cursor.digits()?)?;
-                if table.closed && table.quoted_name(number).is_none() {
+                if table.closed && table.quoted_name(number, false).is_none() {
                     return Err(Bail);
                 }
                 number

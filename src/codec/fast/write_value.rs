@@ -28,6 +28,10 @@ impl Writer<'_, '_> {
         match kind {
             Kind::Int32 | Kind::Sint32 | Kind::Sfixed32 => print::integer(bits.cast_signed(), out),
             Kind::Uint32 | Kind::Fixed32 => print::integer(bits, out),
+            Kind::Int64 | Kind::Sint64 | Kind::Sfixed64 if self.options.print_int64_as_numbers => {
+                print::integer(bits.cast_signed(), out);
+            }
+            Kind::Uint64 | Kind::Fixed64 if self.options.print_int64_as_numbers => print::integer(bits, out),
             Kind::Int64 | Kind::Sint64 | Kind::Sfixed64 => print::quoted(bits.cast_signed(), out),
             Kind::Uint64 | Kind::Fixed64 => print::quoted(bits, out),
             Kind::Double => print::double(f64::from_bits(bits), out),
@@ -42,7 +46,11 @@ impl Writer<'_, '_> {
     /// The name, or the number where there is none.
     fn enumeration(&mut self, id: u32, number: i32) -> Result<(), Stop> {
         let table = self.tables.enumeration(id).ok_or(Stop::Bail)?;
-        let name = if self.options.always_print_enums_as_ints { None } else { table.quoted_name(number) };
+        let options = self.options;
+        let name = match options.always_print_enums_as_ints {
+            true => None,
+            false => table.quoted_name(number, options.strip_enum_prefixes),
+        };
         match name {
             _ if table.null => self.out.extend_from_slice(b"null"),
             Some(name) => self.out.extend_from_slice(name),

@@ -6,6 +6,8 @@
 
 mod encode;
 
+mod enums;
+
 mod read;
 
 mod read_known;

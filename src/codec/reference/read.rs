@@ -5,13 +5,18 @@
 
 use std::collections::{HashMap, HashSet};
 
-use prost_reflect::{DynamicMessage, FieldDescriptor, Kind, MapKey, MessageDescriptor, Value};
+use prost_reflect::{
+    DynamicMessage, EnumDescriptor, FieldDescriptor, Kind, MapKey, MessageDescriptor, Value,
+};
 
 use crate::codec::{
     error::{ReadError, Reason, quoted},
     options::{MAX_DEPTH, ReadOptions},
     path::At,
-    reference::slot::{Slot, takes_null},
+    reference::{
+        enums::Enums,
+        slot::{Slot, takes_null},
+    },
     scalar,
     scan::{Bounds, ScanError, Scanner, Shape},
     wkt::WellKnown,
@@ -42,6 +47,7 @@ pub(crate) fn read_field(
 pub(super) struct Reader<'a> {
     pub(super) scan: Scanner<'a>,
     pub(super) options: &'a ReadOptions,
+    enums: Enums,
 }
 
 impl<'a> Reader<'a> {
@@ -52,7 +58,7 @@ impl<'a> Reader<'a> {
         };
         let scan = Scanner::new(json).map_err(|error| fault(None, error))?;
         scan.survey(Bounds::new(options)).map_err(|error| fault(Some(scan), error))?;
-        Ok(Self { scan, options })
+        Ok(Self { scan, options, enums: Enums::default() })
     }
 
     /// A message in whatever form its type has in JSON.
@@ -194,7 +200,8 @@ impl<'a> Reader<'a> {
                 Ok(Value::EnumNumber(0))
             }
             (Kind::Enum(desc), Shape::String) => {
-                scalar::enum_by_name(desc, &self.step(&at, Scanner::string)?)
+                let name = self.step(&at, Scanner::string)?;
+                self.enum_by_name(desc, &name)
             }
             (Kind::Enum(desc), Shape::Number) => {
                 scalar::enum_by_number(desc, self.step(&at, Scanner::number)?)
@@ -213,6 +220,15 @@ impl<'a> Reader<'a> {
             Err(Reason::UnknownEnum { .. }) if !self.options.reject_unknown_enums => Ok(None),
             Err(reason) => Err(self.refuse_at(mark, reason, &at)),
         }
+    }
+
+    fn enum_by_name(&mut self, desc: &EnumDescriptor, name: &str) -> Result<Value, Reason> {
+        let options = self.options;
+        scalar::enum_by_name(desc, name).or_else(|unknown| {
+            let other = options.knows_other_enum_names().then(|| self.enums.table(desc));
+            let number = other.and_then(|table| table.number(name.as_bytes(), options));
+            number.map(Value::EnumNumber).ok_or(unknown)
+        })
     }
 
     /// Steps into an object or array.

@@ -10,10 +10,12 @@
 //! | `build` | descriptors to tables |
 //! | `names` | names to indices |
 //! | `enums` | enum values both ways |
+//! | `short` | enum names without the name of their type |
 
 mod build;
 mod enums;
 mod names;
+mod short;
 
 use prost_reflect::MessageDescriptor;
 

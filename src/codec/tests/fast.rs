@@ -14,10 +14,12 @@ fn codec(name: &str) -> MessageCodec {
 
 /// Lenient in one way or another.
 fn read_options() -> impl Strategy<Value = ReadOptions> {
-    any::<[bool; 3]>().prop_map(|[fields, enums, keys]| ReadOptions {
+    any::<[bool; 5]>().prop_map(|[fields, enums, keys, case, strip]| ReadOptions {
         reject_unknown_fields: fields,
         reject_unknown_enums: enums,
         reject_duplicate_keys: keys,
+        case_insensitive_enum_parsing: case,
+        strip_enum_prefixes: strip,
         ..ReadOptions::default()
     })
 }

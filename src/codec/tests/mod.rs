@@ -25,6 +25,8 @@ mod round_trip;
 
 mod status;
 
+mod switches;
+
 /// The messages of `tests/data/json/*.proto`.
 static POOL: LazyLock<DescriptorPool> = LazyLock::new(|| {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/json");
@@ -77,8 +79,12 @@ fn agree_on_wire(name: &str, wire: &[u8], options: &WriteOptions) -> bool {
 }
 
 fn read(name: &str, json: &str) -> Result<DynamicMessage, ReadError> {
-    agree_on_json(name, json.as_bytes(), &ReadOptions::default());
-    json_to_message(&desc(name), json.as_bytes(), &ReadOptions::default())
+    read_as(name, json, &ReadOptions::default())
+}
+
+fn read_as(name: &str, json: &str, options: &ReadOptions) -> Result<DynamicMessage, ReadError> {
+    agree_on_json(name, json.as_bytes(), options);
+    json_to_message(&desc(name), json.as_bytes(), options)
 }
 
 /// JSON of a message; whether it went by its tree or by its bytes must not show.

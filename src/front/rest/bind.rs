@@ -86,8 +86,9 @@ fn plain_fields(
     query: &str,
     out: &mut BytesMut,
 ) -> Option<()> {
+    let options = &binding.method.read;
     for (path, capture) in binding.captures.iter().zip(&found.captures) {
-        path.to_wire(capture.value.as_bytes(), out)?;
+        path.to_wire(capture.value.as_bytes(), options, out)?;
     }
     if is_blank(query) {
         return Some(());
@@ -98,7 +99,7 @@ fn plain_fields(
         if binding.captures.iter().chain(&set).any(|bound| bound.overlaps(&path)) {
             return None;
         }
-        path.to_wire(&pair.value, out)?;
+        path.to_wire(&pair.value, options, out)?;
         set.push(path);
     }
     Some(())
@@ -115,13 +116,13 @@ fn tree(
     let mut message = body(binding, json)?;
     parameters(binding, query, &mut message)?;
     for (path, capture) in binding.captures.iter().zip(&found.captures) {
-        let captured = path.parse(capture.value.as_bytes()).map_err(Fault::Value)?;
+        let captured = path.parse(capture.value.as_bytes(), &method.read).map_err(Fault::Value)?;
         if let Some(given) = path.value(&message)
             && given != captured
         {
             return Err(Fault::Contradiction(path.to_string()));
         }
-        path.set(&mut message, capture.value.as_bytes()).map_err(Fault::Value)?;
+        path.set(&mut message, capture.value.as_bytes(), &method.read).map_err(Fault::Value)?;
     }
     debug_assert_eq!(message.descriptor(), method.method.input);
     Ok(message)
@@ -165,7 +166,7 @@ fn parameters(binding: &Binding, query: &str, message: &mut DynamicMessage) -> R
             }
             set.push(path.clone());
         }
-        path.set(message, &pair.value).map_err(Fault::Value)?;
+        path.set(message, &pair.value, &binding.method.read).map_err(Fault::Value)?;
     }
     Ok(())
 }
