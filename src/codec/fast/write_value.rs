@@ -1,7 +1,5 @@
 //! Wire bytes to JSON: single values and lists of them.
 
-use bytes::BufMut;
-
 use super::{
     print,
     wire::{Wire, low_half},
@@ -82,23 +80,23 @@ impl Writer<'_, '_> {
     ) -> Result<bool, Stop> {
         let kind = field.kind;
         let own = kind.wire_type();
-        let mut any = false;
-        self.out.put_u8(b'[');
+        let mut first = true;
+        self.open(b'[');
         loop {
             if own == LENGTH {
                 let block = wire.block_of(wire_type)?;
-                self.comma(&mut any)?;
+                self.element(&mut first)?;
                 self.block(kind, block, depth)?;
             } else if wire_type == LENGTH {
                 let mut packed = Wire::new(wire.block()?);
                 while !packed.is_empty() {
                     let bits = packed.bits(kind)?;
-                    self.comma(&mut any)?;
+                    self.element(&mut first)?;
                     self.number(kind, bits)?;
                 }
             } else if wire_type == own {
                 let bits = wire.bits(kind)?;
-                self.comma(&mut any)?;
+                self.element(&mut first)?;
                 self.number(kind, bits)?;
             } else {
                 return Err(Stop::Bail);
@@ -108,15 +106,13 @@ impl Writer<'_, '_> {
                 None => break,
             }
         }
-        self.out.put_u8(b']');
-        Ok(any)
+        self.close(b']', first);
+        Ok(!first)
     }
 
     #[inline]
-    fn comma(&mut self, any: &mut bool) -> Result<(), Stop> {
-        if std::mem::replace(any, true) {
-            self.out.put_u8(b',');
-        }
+    fn element(&mut self, first: &mut bool) -> Result<(), Stop> {
+        self.next(first);
         self.check()
     }
 }
