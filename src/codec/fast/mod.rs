@@ -10,7 +10,7 @@
 //! | `Any`, groups, extensions | rare, and led by types that the tables do not have |
 //! | escapes in keys, enum names, base64, times and masks | rare |
 //! | fields given twice, two members of a oneof, equal keys of a map | refused or merged, by option |
-//! | enum names that are let pass, line breaks in the output | rare |
+//! | unknown enum names that are let pass | rare |
 //! | every error | the reference says where and why |
 //!
 //! | file | idea |
