@@ -88,5 +88,9 @@ impl Default for WriteOptions {
 /// would be refused by the backend with an error that says nothing to the client.
 pub(crate) const MAX_DEPTH: usize = 100;
 
+/// Bytes that the trees of one reply may take, where it is not printed from its bytes. Some 80,000 messages: a reply
+/// of 16 MiB could ask for 3 GiB.
+pub(crate) const MAX_TREE_BYTES: usize = 64 << 20;
+
 /// Levels of `Any` accepted in JSON, and the default for printing.
 pub(crate) const MAX_ANY_DEPTH: usize = 8;

@@ -30,12 +30,14 @@ pub(crate) fn to_json(
         entries: Vec::new(),
         arrange: None,
         indent: 0,
+        anys: 0,
     };
     let mut written = writer.message(id, wire, 0);
     if written == Err(Stop::Disorder) {
         writer.out.truncate(start);
         writer.entries.clear();
         writer.indent = 0;
+        writer.anys = 0;
         writer.arrange = Some(wire.len().saturating_mul(2));
         written = writer.message(id, wire, 0);
     }
@@ -73,6 +75,8 @@ pub(super) struct Writer<'t, 'o> {
     arrange: Option<usize>,
     /// Brackets around this place, as far as they are told by white space.
     indent: usize,
+    /// `Any` messages around this place.
+    pub(super) anys: usize,
 }
 
 impl<'t> Writer<'t, '_> {
@@ -86,18 +90,55 @@ impl<'t> Writer<'t, '_> {
         if message.shape != Shape::Object {
             return self.known(message, bytes, depth);
         }
+        self.in_order(message, bytes, depth, None)
+    }
+
+    /// The fields of a message inside of an `Any`, behind its type.
+    pub(super) fn fields_behind(
+        &mut self,
+        id: u32,
+        bytes: &[u8],
+        depth: usize,
+        url: &[u8],
+    ) -> Result<(), Stop> {
+        if depth >= MAX_DEPTH {
+            return Err(Stop::Bail);
+        }
+        let message = self.tables.message(id).ok_or(Stop::Bail)?;
+        self.in_order(message, bytes, depth, Some(url))
+    }
+
+    #[inline]
+    fn in_order(
+        &mut self,
+        message: &'t Message,
+        bytes: &[u8],
+        depth: usize,
+        url: Option<&[u8]>,
+    ) -> Result<(), Stop> {
         if let Some(budget) = &mut self.arrange
             && let Some(arranged) = arrange(message, bytes, budget)?
         {
-            return self.object(message, &arranged, depth);
+            return self.object(message, &arranged, depth, url);
         }
-        self.object(message, bytes, depth)
+        self.object(message, bytes, depth, url)
     }
 
-    fn object(&mut self, message: &'t Message, bytes: &[u8], depth: usize) -> Result<(), Stop> {
-        self.open(b'{');
+    fn object(
+        &mut self,
+        message: &'t Message,
+        bytes: &[u8],
+        depth: usize,
+        url: Option<&[u8]>,
+    ) -> Result<(), Stop> {
+        let mut first = match url {
+            Some(url) => self.open_any(url)?,
+            None => {
+                self.open(b'{');
+                true
+            }
+        };
         let mut wire = Wire::new(bytes);
-        let mut first = true;
         let mut next = 0;
         let mut oneofs = 0_u64;
         while !wire.is_empty() {

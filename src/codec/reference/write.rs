@@ -10,7 +10,7 @@ use crate::codec::{
     error::{Unprintable, WriteError},
     options::{MAX_DEPTH, WriteOptions},
     path::At,
-    reference::{encode::sorted, enums::Enums, slot::Slot},
+    reference::{encode::sorted, enums::Enums, slot::Slot, survey::Room},
     scalar,
     wkt::WellKnown,
 };
@@ -21,6 +21,8 @@ pub(crate) struct Writer<'o> {
     pub(super) options: &'o WriteOptions,
     indent: usize,
     enums: Enums,
+    /// For the messages inside of `Any`.
+    pub(super) room: Room,
 }
 
 /// What `{"@type": url, ..}` is written from.
@@ -32,9 +34,9 @@ pub(crate) struct Any<'a> {
 }
 
 impl<'o> Writer<'o> {
-    pub(crate) fn new(out: &'o mut BytesMut, options: &'o WriteOptions) -> Self {
+    pub(crate) fn new(out: &'o mut BytesMut, options: &'o WriteOptions, room: Room) -> Self {
         let end = out.len().saturating_add(options.max_bytes);
-        Self { out: Out { buffer: out, end }, options, indent: 0, enums: Enums::default() }
+        Self { out: Out { buffer: out, end }, options, indent: 0, enums: Enums::default(), room }
     }
 
     /// A message in whatever form its type has in JSON.

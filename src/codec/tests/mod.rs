@@ -58,7 +58,16 @@ fn agree_on_json(name: &str, json: &[u8], options: &ReadOptions) -> bool {
         .unwrap_or_else(|error| panic!("only the fast codec takes {text}: {error}"));
     let fast = DynamicMessage::decode(desc(name), wire.strip_prefix(b"before").expect("what was there"))
         .unwrap_or_else(|error| panic!("{text}: {error}"));
-    assert_eq!(message_to_wire(&fast), message_to_wire(&message), "{text}");
+    if message_to_wire(&fast) != message_to_wire(&message) {
+        // What is in an `Any` is bytes, and there fields may come in any order.
+        let [fast, message] = [&fast, &message].map(|message| {
+            let mut json = BytesMut::new();
+            message_to_json(message, &WriteOptions::default(), &mut json).expect("what was read prints");
+            json
+        });
+        assert!(json.windows(5).any(|key| key == b"@type"), "{text}");
+        assert_eq!(fast, message, "{text}");
+    }
     true
 }
 
