@@ -18,8 +18,8 @@ pub struct ReadOptions {
     pub strip_enum_prefixes: bool,
     /// Nesting of JSON objects and arrays. 100 is where protobuf parsers of most languages stop.
     pub max_depth: usize,
-    /// Values in the document: scalars, objects and arrays together. One of them costs up to 1 KB
-    /// as a message, so this and not the byte length bounds memory.
+    /// Values in the document: scalars, objects and arrays together. One of them costs up to 2 KB
+    /// where a message has to be built as a tree, so this and not the byte length bounds memory.
     pub max_nodes: usize,
 }
 

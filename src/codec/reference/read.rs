@@ -1,7 +1,7 @@
 //! JSON to a message, led by its descriptor.
 //!
 //! The text has been surveyed before (one JSON value, within its bounds), so this pass knows that
-//! the syntax holds and recursion ends; what is left is meaning. A message costs up to 1 KB for each
+//! the syntax holds and recursion ends; what is left is meaning. A message costs up to 2 KB for each
 //! of its values, and most of what comes here is wrong in some place: so a text of many values is
 //! read twice, and the first time nothing is kept of it.
 
