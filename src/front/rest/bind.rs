@@ -79,8 +79,9 @@ fn is_blank(query: &str) -> bool {
 /// Writes what path and query bind, if it is fields of one value, each named once. `None` for anything
 /// else, errors among it: there may then be something in `out`.
 fn plain_fields(binding: &Binding, captures: &[Capture<'_>], query: &str, out: &mut BytesMut) -> Option<()> {
+    let options = &binding.method.read;
     for (path, capture) in binding.captures.iter().zip(captures) {
-        path.to_wire(capture.value.as_bytes(), out)?;
+        path.to_wire(capture.value.as_bytes(), options, out)?;
     }
     if is_blank(query) {
         return Some(());
@@ -91,7 +92,7 @@ fn plain_fields(binding: &Binding, captures: &[Capture<'_>], query: &str, out: &
         if binding.captures.iter().chain(&set).any(|bound| bound.overlaps(&path)) {
             return None;
         }
-        path.to_wire(&pair.value, out)?;
+        path.to_wire(&pair.value, options, out)?;
         set.push(path);
     }
     Some(())
@@ -108,13 +109,13 @@ fn tree(
     let mut message = body(binding, json)?;
     parameters(binding, query, &mut message)?;
     for (path, capture) in binding.captures.iter().zip(captures) {
-        let captured = path.parse(capture.value.as_bytes()).map_err(Fault::Value)?;
+        let captured = path.parse(capture.value.as_bytes(), &method.read).map_err(Fault::Value)?;
         if let Some(given) = path.value(&message)
             && given != captured
         {
             return Err(Fault::Contradiction(path.to_string()));
         }
-        path.set(&mut message, capture.value.as_bytes()).map_err(Fault::Value)?;
+        path.set(&mut message, capture.value.as_bytes(), &method.read).map_err(Fault::Value)?;
     }
     debug_assert_eq!(message.descriptor(), method.method.input);
     Ok(message)
@@ -158,7 +159,7 @@ fn parameters(binding: &Binding, query: &str, message: &mut DynamicMessage) -> R
             }
             set.push(path.clone());
         }
-        path.set(message, &pair.value).map_err(Fault::Value)?;
+        path.set(message, &pair.value, &binding.method.read).map_err(Fault::Value)?;
     }
     Ok(())
 }
