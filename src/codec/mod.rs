@@ -14,16 +14,20 @@
 //! | file | idea |
 //! |---|---|
 //! | `scan` | JSON text as a cursor |
+//! | `elements` | many JSON values in one text that comes in pieces |
 //! | `number`, `scalar`, `wkt` | the text of one value, for JSON, paths and queries alike |
 //! | `path` | where in a message we are |
 //! | `message` | both codecs as one |
 //! | `reference` | descriptor-led reading and writing |
 //! | `table`, `fast` | descriptors compiled to tables, and JSON to and from wire bytes led by them |
 //! | `field` | text bound to a field path |
+//! | `raw` | `google.api.HttpBody`, which is no JSON |
 //! | `status` | the JSON of an error |
 
 use bytes::{Buf, BytesMut};
 use prost_reflect::{DynamicMessage, FieldDescriptor, MessageDescriptor};
+
+mod elements;
 
 mod error;
 
@@ -39,6 +43,8 @@ mod options;
 
 mod path;
 
+mod raw;
+
 mod reference;
 
 mod scalar;
@@ -51,10 +57,12 @@ mod table;
 
 mod wkt;
 
+pub use elements::{ElementError, Elements, Layout};
 pub use error::{Position, ReadError, Reason, Unprintable, WriteError};
 pub use field::{FieldPath, PathError};
 pub use message::{Codecs, MessageCodec};
 pub use options::{ReadOptions, WriteOptions};
+pub use raw::RawBody;
 pub use status::{StatusParts, StatusShape, status_to_json};
 
 /// Reads a message from the whole of `json`. An empty body is not JSON: a caller for whom it means
@@ -121,7 +129,9 @@ pub fn message_to_json(
 }
 
 /// Appends one field of a message to `out` as JSON: what `response_body` of `google.api.http` names. A field
-/// that is not set prints as its default.
+/// with presence that is not set prints as `null`, any other as its default.
+///
+/// An absent message as `{}`, or an absent Timestamp as 1970, would be a value that nobody gave.
 ///
 /// # Errors
 /// As [`message_to_json`].
@@ -131,6 +141,10 @@ pub fn field_to_json(
     options: &WriteOptions,
     out: &mut BytesMut,
 ) -> Result<(), WriteError> {
+    if field.supports_presence() && !message.has_field(field) {
+        out.extend_from_slice(b"null");
+        return Ok(());
+    }
     let start = out.len();
     let at = path::At::root();
     let at = at.field(field.json_name());

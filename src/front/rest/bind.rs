@@ -19,7 +19,7 @@ use crate::{
     call::CallError,
     codec::{self, FieldPath, PathError, ReadError},
     plan::{Binding, BodyBinding},
-    route::Match,
+    route::Capture,
 };
 
 /// What in a request does not fit its method.
@@ -47,7 +47,7 @@ pub(super) enum Fault {
 /// no body but a few fields of one value.
 pub(super) fn message(
     binding: &Binding,
-    found: &Match<'_, '_, Binding>,
+    captures: &[Capture<'_>],
     query: Option<&str>,
     json: &[u8],
     out: &mut BytesMut,
@@ -55,21 +55,19 @@ pub(super) fn message(
     let method = &binding.method;
     let query = query.unwrap_or_default();
     match binding.body {
-        BodyBinding::All
-            if binding.captures.is_empty() && is_blank(query) && !json.trim_ascii().is_empty() =>
-        {
+        BodyBinding::All if captures.is_empty() && is_blank(query) && !json.trim_ascii().is_empty() => {
             return method.input.to_wire(json, &method.read, out).map_err(Fault::Value);
         }
         BodyBinding::None => {
             let start = out.len();
-            if plain_fields(binding, found, query, out).is_some() {
+            if plain_fields(binding, captures, query, out).is_some() {
                 return Ok(());
             }
             out.truncate(start);
         }
         BodyBinding::All | BodyBinding::Field { .. } => {}
     }
-    out.extend_from_slice(&codec::message_to_wire(&tree(binding, found, query, json)?));
+    out.extend_from_slice(&codec::message_to_wire(&tree(binding, captures, query, json)?));
     Ok(())
 }
 
@@ -80,14 +78,9 @@ fn is_blank(query: &str) -> bool {
 
 /// Writes what path and query bind, if it is fields of one value, each named once. `None` for anything
 /// else, errors among it: there may then be something in `out`.
-fn plain_fields(
-    binding: &Binding,
-    found: &Match<'_, '_, Binding>,
-    query: &str,
-    out: &mut BytesMut,
-) -> Option<()> {
+fn plain_fields(binding: &Binding, captures: &[Capture<'_>], query: &str, out: &mut BytesMut) -> Option<()> {
     let options = &binding.method.read;
-    for (path, capture) in binding.captures.iter().zip(&found.captures) {
+    for (path, capture) in binding.captures.iter().zip(captures) {
         path.to_wire(capture.value.as_bytes(), options, out)?;
     }
     if is_blank(query) {
@@ -108,14 +101,14 @@ fn plain_fields(
 /// Builds the request message as a tree.
 fn tree(
     binding: &Binding,
-    found: &Match<'_, '_, Binding>,
+    captures: &[Capture<'_>],
     query: &str,
     json: &[u8],
 ) -> Result<DynamicMessage, Fault> {
     let method = &binding.method;
     let mut message = body(binding, json)?;
     parameters(binding, query, &mut message)?;
-    for (path, capture) in binding.captures.iter().zip(&found.captures) {
+    for (path, capture) in binding.captures.iter().zip(captures) {
         let captured = path.parse(capture.value.as_bytes(), &method.read).map_err(Fault::Value)?;
         if let Some(given) = path.value(&message)
             && given != captured
