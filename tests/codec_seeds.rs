@@ -13,7 +13,7 @@ fn replay(check: fn(&[u8])) {
     let seeds: Vec<_> = seeds.collect();
     assert!(seeds.len() > 40, "{} holds only {seeds:?}", folder.display());
     for seed in seeds {
-        println!("{}", seed.display());
+        eprintln!("{}", seed.display());
         check(&fs::read(&seed).expect("a seed can be read"));
     }
 }

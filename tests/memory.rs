@@ -56,7 +56,7 @@ impl Cost {
     #[track_caller]
     fn check(&self, name: &str, more: usize) {
         let Self { peak, larger, done } = self;
-        println!("{name}: {peak} bytes for {larger}, done {done}");
+        eprintln!("{name}: {peak} bytes for {larger}, done {done}");
         assert!(*peak <= 4 * larger + more, "{name}: {peak} bytes for {larger}, done {done}");
     }
 }
