@@ -42,7 +42,14 @@ impl Writer<'_, '_> {
     /// The name, or the number where there is none.
     fn enumeration(&mut self, id: u32, number: i32) -> Result<(), Stop> {
         let table = self.tables.enumeration(id).ok_or(Stop::Bail)?;
-        let name = if self.options.always_print_enums_as_ints { None } else { table.quoted_name(number) };
+        let mut name = table.quoted_name(number);
+        // The reference leaves out what a closed enum does not have.
+        if table.closed && name.is_none() {
+            return Err(Stop::Bail);
+        }
+        if self.options.always_print_enums_as_ints {
+            name = None;
+        }
         match name {
             _ if table.null => self.out.extend_from_slice(b"null"),
             Some(name) => self.out.extend_from_slice(name),
