@@ -20,6 +20,7 @@
 //! | `reference` | descriptor-led reading and writing |
 //! | `table`, `fast` | descriptors compiled to tables, and JSON to and from wire bytes led by them |
 //! | `field` | text bound to a field path |
+//! | `required` | what a complete request may not lack |
 //! | `status` | the JSON of an error |
 
 use bytes::{Buf, BytesMut};
@@ -40,6 +41,8 @@ mod options;
 mod path;
 
 mod reference;
+
+mod required;
 
 mod scalar;
 

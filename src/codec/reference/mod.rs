@@ -20,7 +20,7 @@ pub(crate) use encode::{encode, encode_field};
 pub(crate) use read::{read_field, read_message};
 pub(crate) use read_known::from_text;
 pub(crate) use slot::{Slot, takes_null};
-pub(crate) use write::{Any, Writer};
+pub(crate) use write::{Any, Writer, key_text};
 
 /// A float that equals its default and is not: fields without presence are set by it, and
 /// prost-reflect would drop it.

@@ -247,7 +247,8 @@ fn is_unknown(kind: &Kind, value: &Value, defaults: bool) -> bool {
     }
 }
 
-fn key_text(key: &MapKey) -> Cow<'_, str> {
+/// The key of a map entry as JSON writes it.
+pub(crate) fn key_text(key: &MapKey) -> Cow<'_, str> {
     match key {
         MapKey::Bool(key) => Cow::Borrowed(if *key { "true" } else { "false" }),
         MapKey::I32(key) => Cow::Owned(key.to_string()),

@@ -21,6 +21,8 @@ mod known_faults;
 
 mod print;
 
+mod required;
+
 mod round_trip;
 
 mod status;
