@@ -45,7 +45,7 @@ pub(super) enum Fault {
 ///
 /// Most requests are one of two kinds that need no tree of the message: a body that is all of it, and
 /// no body but a few fields of one value.
-pub(super) fn message(
+fn message(
     binding: &Binding,
     found: &Match<'_, '_, Binding>,
     query: Option<&str>,
@@ -71,6 +71,20 @@ pub(super) fn message(
     }
     out.extend_from_slice(&codec::message_to_wire(&tree(binding, found, query, json)?));
     Ok(())
+}
+
+/// Appends the wire bytes of a request message that has to be complete: what its `.proto` file requires is there.
+pub(super) fn complete(
+    binding: &Binding,
+    found: &Match<'_, '_, Binding>,
+    query: Option<&str>,
+    json: &[u8],
+    out: &mut BytesMut,
+) -> Result<(), Fault> {
+    let start = out.len();
+    message(binding, found, query, json, out)?;
+    let written = out.get(start..).unwrap_or_default();
+    binding.method.input.check_required(written).map_err(Fault::Value)
 }
 
 /// Whether a query holds no parameter.

@@ -71,7 +71,7 @@ async fn answer(opening: Opening, mut head: Parts, body: HttpBody, plan: &Plan) 
         }
     };
     let frame = frame::encode_with(json.len().max(SMALL), |out| {
-        bind::message(binding, &found, head.uri.query(), &json, out)
+        bind::complete(binding, &found, head.uri.query(), &json, out)
     });
     let frames = Body::full(frame.map_err(|fault| refused(fault.into_error()))?);
 
