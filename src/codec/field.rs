@@ -1,10 +1,13 @@
 //! Text bound to a field: what a path capture or a query parameter names.
 
-use std::borrow::Cow;
+use std::{
+    borrow::Cow,
+    sync::{Arc, OnceLock},
+};
 
 use bytes::BytesMut;
 use prost::encoding::{WireType, encode_key, encode_varint};
-use prost_reflect::{DynamicMessage, FieldDescriptor, Kind, MessageDescriptor, Value};
+use prost_reflect::{DynamicMessage, EnumDescriptor, FieldDescriptor, Kind, MessageDescriptor, Value};
 
 use crate::codec::{
     ReadOptions,
@@ -13,6 +16,7 @@ use crate::codec::{
     path::Excerpt,
     reference::{self, Slot, from_text},
     scalar,
+    table::Enum,
     wkt::{Spelling, WellKnown},
 };
 
@@ -23,6 +27,8 @@ pub struct FieldPath {
     text: String,
     /// The fields from the root down to the leaf, never empty.
     steps: Vec<FieldDescriptor>,
+    /// The enum at the end, compiled when a value of it is not spelled as in its `.proto` file.
+    enumeration: Option<Arc<OnceLock<Enum>>>,
 }
 
 /// Why a path names no field.
@@ -85,7 +91,8 @@ impl FieldPath {
                 }
             }
         }
-        Ok(Self { text: text.to_owned(), steps })
+        let is_enum = steps.last().is_some_and(|leaf| matches!(leaf.kind(), Kind::Enum(_)));
+        Ok(Self { text: text.to_owned(), steps, enumeration: is_enum.then(Arc::default) })
     }
 
     /// The path as it was given to [`resolve`](Self::resolve).
@@ -155,7 +162,7 @@ impl FieldPath {
     /// |---|---|
     /// | numbers | as in JSON; `NaN`, `Infinity`, `-Infinity` for floats |
     /// | bool | `true`, `false` |
-    /// | enum | name or number |
+    /// | enum | name or number; a name also in the other forms that the options let pass |
     /// | bytes | base64 in either alphabet |
     /// | Timestamp, Duration, wrappers | the text within their JSON string |
     /// | FieldMask | comma separated, in either case |
@@ -163,7 +170,7 @@ impl FieldPath {
     ///
     /// # Errors
     /// Text that is no value of the type, and bytes that are not UTF-8.
-    pub fn parse(&self, text: &[u8]) -> Result<Value, ReadError> {
+    pub fn parse(&self, text: &[u8], options: &ReadOptions) -> Result<Value, ReadError> {
         let refuse = |reason| ReadError::of_field(reason, self.text.as_str());
         let utf8 = std::str::from_utf8(text).map_err(|error| {
             let byte = text.get(error.valid_up_to()).copied().unwrap_or_default();
@@ -175,12 +182,11 @@ impl FieldPath {
         }
         let message = match self.leaf().kind() {
             Kind::Message(message) => message,
-            scalar => return scalar::parse(&scalar, utf8).map_err(refuse),
+            scalar => return self.scalar(&scalar, utf8, options).map_err(refuse),
         };
         match WellKnown::of(&message) {
             Some(WellKnown::Struct | WellKnown::Value | WellKnown::ListValue) => {
-                reference::read_message(&message, text, &ReadOptions::default())
-                    .map_err(|error| error.below(&self.text))
+                reference::read_message(&message, text, options).map_err(|error| error.below(&self.text))
             }
             Some(known) => from_text(known, &message, utf8, Spelling::Either).map_err(refuse),
             None => Err(refuse(Reason::mismatch(scalar::expected(&Kind::Message(message)), utf8))),
@@ -192,7 +198,7 @@ impl FieldPath {
     /// [`message_to_wire`](crate::codec::message_to_wire) would make of the text. `None` for a path of
     /// several steps, for a list or message, and for text that is no value of the field; `out` is then
     /// as before.
-    pub fn to_wire(&self, text: &[u8], out: &mut BytesMut) -> Option<()> {
+    pub fn to_wire(&self, text: &[u8], options: &ReadOptions, out: &mut BytesMut) -> Option<()> {
         let [field] = self.steps.as_slice() else { return None };
         let kind = field.kind();
         if field.is_list() || matches!(kind, Kind::Message(_)) {
@@ -205,9 +211,24 @@ impl FieldPath {
             out.extend_from_slice(text.as_bytes());
             return Some(());
         }
-        let value = scalar::parse(&kind, text).ok()?;
+        let value = self.scalar(&kind, text, options).ok()?;
         out.extend_from_slice(&reference::encode_field(field, &value));
         Some(())
+    }
+
+    /// A value that is no message; an enum also by the other names that the options let pass.
+    fn scalar(&self, kind: &Kind, text: &str, options: &ReadOptions) -> Result<Value, Reason> {
+        scalar::parse(kind, text).or_else(|reason| match kind {
+            Kind::Enum(desc) if options.knows_other_enum_names() => {
+                self.enum_number(desc, text, options).map(Value::EnumNumber).ok_or(reason)
+            }
+            _ => Err(reason),
+        })
+    }
+
+    fn enum_number(&self, desc: &EnumDescriptor, text: &str, options: &ReadOptions) -> Option<i32> {
+        let table = self.enumeration.as_ref()?.get_or_init(|| Enum::of(desc));
+        table.number(text.as_bytes(), options)
     }
 
     /// Sets the field, or appends to it if it is repeated; messages on the way come into being.
@@ -215,8 +236,13 @@ impl FieldPath {
     ///
     /// # Errors
     /// As [`parse`](Self::parse); `message` is then as before.
-    pub fn set(&self, message: &mut DynamicMessage, text: &[u8]) -> Result<(), ReadError> {
-        let value = self.parse(text)?;
+    pub fn set(
+        &self,
+        message: &mut DynamicMessage,
+        text: &[u8],
+        options: &ReadOptions,
+    ) -> Result<(), ReadError> {
+        let value = self.parse(text, options)?;
         let Some((leaf, parents)) = self.steps.split_last() else { return Ok(()) };
         let mut at = message;
         for parent in parents {

@@ -30,6 +30,7 @@ pub(crate) fn to_wire(
         seen: Vec::new(),
         keys: Vec::new(),
         messages: 0,
+        anys: 0,
     };
     reader.message(id)?;
     reader.cursor.end()
@@ -39,7 +40,7 @@ pub(crate) fn to_wire(
 pub(super) struct Reader<'t, 'j, 'o> {
     pub(super) tables: &'t Tables,
     pub(super) cursor: Cursor<'j>,
-    options: &'t ReadOptions,
+    pub(super) options: &'t ReadOptions,
     pub(super) out: Blocks<'o>,
     /// A bit for each field and oneof that was given, for all open objects one behind the other.
     seen: Vec<u64>,
@@ -47,6 +48,8 @@ pub(super) struct Reader<'t, 'j, 'o> {
     pub(super) keys: Vec<u64>,
     /// Messages around this place.
     messages: usize,
+    /// `Any` messages around this place.
+    pub(super) anys: usize,
 }
 
 impl<'t> Reader<'t, '_, '_> {
@@ -82,13 +85,19 @@ impl<'t> Reader<'t, '_, '_> {
     }
 
     fn object(&mut self, message: &'t Message) -> Result<(), Bail> {
+        let more = self.cursor.enter(b'{', b'}')?;
+        self.fields(message, more)
+    }
+
+    /// What an object holds behind its brace.
+    #[inline]
+    pub(super) fn fields(&mut self, message: &'t Message, mut more: bool) -> Result<(), Bail> {
         let base = self.seen.len();
         self.seen.resize(base + message.words, 0);
         let mut expected = 0;
-        let mut more = self.cursor.enter(b'{', b'}')?;
         while more {
-            let key = self.cursor.key()?.plain()?;
-            match message.by_name(key, expected) {
+            let key = self.cursor.key()?.text()?;
+            match message.by_name(&key, expected) {
                 Some(index) => {
                     expected = index + 1;
                     let field = message.fields.get(index).ok_or(Bail)?;

@@ -19,7 +19,7 @@ use crate::{
     call::CallError,
     codec::{self, FieldPath, PathError, ReadError},
     plan::{Binding, BodyBinding},
-    route::Match,
+    route::Capture,
 };
 
 /// What in a request does not fit its method.
@@ -45,9 +45,9 @@ pub(super) enum Fault {
 ///
 /// Most requests are one of two kinds that need no tree of the message: a body that is all of it, and
 /// no body but a few fields of one value.
-fn message(
+pub(super) fn message(
     binding: &Binding,
-    found: &Match<'_, '_, Binding>,
+    captures: &[Capture<'_>],
     query: Option<&str>,
     json: &[u8],
     out: &mut BytesMut,
@@ -55,36 +55,20 @@ fn message(
     let method = &binding.method;
     let query = query.unwrap_or_default();
     match binding.body {
-        BodyBinding::All
-            if binding.captures.is_empty() && is_blank(query) && !json.trim_ascii().is_empty() =>
-        {
+        BodyBinding::All if captures.is_empty() && is_blank(query) && !json.trim_ascii().is_empty() => {
             return method.input.to_wire(json, &method.read, out).map_err(Fault::Value);
         }
         BodyBinding::None => {
             let start = out.len();
-            if plain_fields(binding, found, query, out).is_some() {
+            if plain_fields(binding, captures, query, out).is_some() {
                 return Ok(());
             }
             out.truncate(start);
         }
         BodyBinding::All | BodyBinding::Field { .. } => {}
     }
-    out.extend_from_slice(&codec::message_to_wire(&tree(binding, found, query, json)?));
+    out.extend_from_slice(&codec::message_to_wire(&tree(binding, captures, query, json)?));
     Ok(())
-}
-
-/// Appends the wire bytes of a request message that has to be complete: what its `.proto` file requires is there.
-pub(super) fn complete(
-    binding: &Binding,
-    found: &Match<'_, '_, Binding>,
-    query: Option<&str>,
-    json: &[u8],
-    out: &mut BytesMut,
-) -> Result<(), Fault> {
-    let start = out.len();
-    message(binding, found, query, json, out)?;
-    let written = out.get(start..).unwrap_or_default();
-    binding.method.input.check_required(written).map_err(Fault::Value)
 }
 
 /// Whether a query holds no parameter.
@@ -94,14 +78,10 @@ fn is_blank(query: &str) -> bool {
 
 /// Writes what path and query bind, if it is fields of one value, each named once. `None` for anything
 /// else, errors among it: there may then be something in `out`.
-fn plain_fields(
-    binding: &Binding,
-    found: &Match<'_, '_, Binding>,
-    query: &str,
-    out: &mut BytesMut,
-) -> Option<()> {
-    for (path, capture) in binding.captures.iter().zip(&found.captures) {
-        path.to_wire(capture.value.as_bytes(), out)?;
+fn plain_fields(binding: &Binding, captures: &[Capture<'_>], query: &str, out: &mut BytesMut) -> Option<()> {
+    let options = &binding.method.read;
+    for (path, capture) in binding.captures.iter().zip(captures) {
+        path.to_wire(capture.value.as_bytes(), options, out)?;
     }
     if is_blank(query) {
         return Some(());
@@ -112,7 +92,7 @@ fn plain_fields(
         if binding.captures.iter().chain(&set).any(|bound| bound.overlaps(&path)) {
             return None;
         }
-        path.to_wire(&pair.value, out)?;
+        path.to_wire(&pair.value, options, out)?;
         set.push(path);
     }
     Some(())
@@ -121,21 +101,21 @@ fn plain_fields(
 /// Builds the request message as a tree.
 fn tree(
     binding: &Binding,
-    found: &Match<'_, '_, Binding>,
+    captures: &[Capture<'_>],
     query: &str,
     json: &[u8],
 ) -> Result<DynamicMessage, Fault> {
     let method = &binding.method;
     let mut message = body(binding, json)?;
     parameters(binding, query, &mut message)?;
-    for (path, capture) in binding.captures.iter().zip(&found.captures) {
-        let captured = path.parse(capture.value.as_bytes()).map_err(Fault::Value)?;
+    for (path, capture) in binding.captures.iter().zip(captures) {
+        let captured = path.parse(capture.value.as_bytes(), &method.read).map_err(Fault::Value)?;
         if let Some(given) = path.value(&message)
             && given != captured
         {
             return Err(Fault::Contradiction(path.to_string()));
         }
-        path.set(&mut message, capture.value.as_bytes()).map_err(Fault::Value)?;
+        path.set(&mut message, capture.value.as_bytes(), &method.read).map_err(Fault::Value)?;
     }
     debug_assert_eq!(message.descriptor(), method.method.input);
     Ok(message)
@@ -179,7 +159,7 @@ fn parameters(binding: &Binding, query: &str, message: &mut DynamicMessage) -> R
             }
             set.push(path.clone());
         }
-        path.set(message, &pair.value).map_err(Fault::Value)?;
+        path.set(message, &pair.value, &binding.method.read).map_err(Fault::Value)?;
     }
     Ok(())
 }
