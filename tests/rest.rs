@@ -384,6 +384,32 @@ async fn a_path_is_decoded_once() {
     assert!(backend.calls("refused").is_empty(), "none of them went through");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn files_in_editions_are_served() {
+    // What is delimited, open and closed on the wire: 6 between two tags, 10: 99, 11: 9.
+    let reply = edgeway::grpc::frame::encode(b"\x33\x08\x01\x34\x50\x63\x58\x09");
+    let backend =
+        Scripted::start(move |_| vec![Step::Request, grpc(), Step::Data(reply.clone()), status(0)]).await;
+    let set = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/editions/editions.binpb");
+    let descriptors = format!("{{reflection: never, protosets: [\"{set}\"]}}");
+    let target = backend.target();
+    let gateway = Edge::start_with(&format!("{{target: \"{target}\", descriptors: {descriptors}}}"), "");
+    let call = async |request| send(gateway.address(), Http::One, request).await;
+    let expect = json!({"delimited": {"number": 1}, "open": 99});
+
+    let answer = call(get("/v1/editions/a?explicit=0&fixed=FIXED_ZERO")).await;
+    assert_eq!((answer.http, answer.json()), (200, expect.clone()));
+    let answer = call(request("PUT", "/v1/editions/7", &[], r#"{"required":0}"#)).await;
+    assert_eq!((answer.http, answer.json()), (200, expect));
+
+    let answer = call(request("PUT", "/v1/editions/7", &[], r#"{"closeds":[1]}"#)).await;
+    check_error(&answer, 400, 3, "required: expected a value, since the field is required, found none");
+    let answer = call(request("PUT", "/v1/editions/7", &[], r#"{"required":0,"closed":9}"#)).await;
+    check_error(&answer, 400, 3, "closed: expected a value of enum codec.test.editions.Closed");
+    let answer = call(get("/v1/editions/a?fixed=1")).await;
+    check_error(&answer, 400, 3, "fixed: expected a value of enum codec.test.editions.Fixed");
+}
+
 /// A reader who does not look at the transport must still see that something is missing.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_broken_stream_never_passes_for_a_whole_one() {

@@ -75,6 +75,9 @@ pub enum Reason {
     /// A field or map key that was given before, under this name or its other one.
     #[error("expected each field once, found it a second time")]
     Duplicate,
+    /// A required field of proto2 or an edition that is not set.
+    #[error("expected a value, since the field is required, found none")]
+    Required,
     /// A second member of a oneof.
     #[error("expected one member of oneof {oneof}, found it beside {other}, send only one of them")]
     Oneof {

@@ -3,16 +3,19 @@
 use std::{fmt, sync::Arc};
 
 use bytes::{Buf, BytesMut};
-use prost_reflect::MessageDescriptor;
+use prost_reflect::{DynamicMessage, MessageDescriptor};
 
 use crate::codec::{
-    ReadError, ReadOptions, WriteError, WriteOptions, fast, json_to_message, message_to_wire, table::Tables,
+    ReadError, ReadOptions, WriteError, WriteOptions, fast, json_to_message, message_to_wire,
+    path::At,
+    required::{self, Requiring},
+    table::Tables,
     wire_to_json,
 };
 
 /// The tables of many message types, compiled once and shared by their codecs.
 #[derive(Clone)]
-pub struct Codecs(Arc<Tables>);
+pub struct Codecs(Arc<Tables>, Arc<Requiring>);
 
 /// Reads and prints the messages of one type.
 #[derive(Clone)]
@@ -20,19 +23,23 @@ pub struct MessageCodec {
     desc: MessageDescriptor,
     /// The tables and the place of the message in them.
     table: Option<(Arc<Tables>, u32)>,
+    /// Whether it has a required field, or leads to one.
+    requires: bool,
 }
 
 impl Codecs {
     /// Compiles some messages, all of one pool, and those that their fields lead to; where one of them is
     /// `google.protobuf.Any`, that is every message of the pool.
     pub fn compile<'d>(messages: impl IntoIterator<Item = &'d MessageDescriptor>) -> Self {
-        Self(Arc::new(Tables::compile(messages)))
+        let messages: Vec<_> = messages.into_iter().collect();
+        let requiring = Requiring::among(messages.iter().copied());
+        Self(Arc::new(Tables::compile(messages)), Arc::new(requiring))
     }
 
     /// The codec of a message; one that was not compiled is left to the reference.
     pub fn codec(&self, desc: &MessageDescriptor) -> MessageCodec {
         let table = self.0.id(desc.full_name()).map(|id| (Arc::clone(&self.0), id));
-        MessageCodec { desc: desc.clone(), table }
+        MessageCodec { desc: desc.clone(), table, requires: self.1.holds(desc) }
     }
 }
 
@@ -73,6 +80,21 @@ impl MessageCodec {
             return Ok(());
         }
         wire_to_json(&self.desc, wire, options, out)
+    }
+
+    /// Looks for required fields of proto2 and editions that a complete request lacks. Costs nothing where
+    /// no message of it has one.
+    ///
+    /// # Errors
+    /// The first field that is required and not set. Bytes that are not the message are none of it.
+    pub fn check_required(&self, wire: &[u8]) -> Result<(), ReadError> {
+        if !self.requires {
+            return Ok(());
+        }
+        match DynamicMessage::decode(self.desc.clone(), wire) {
+            Ok(message) => required::missing(&message, At::root()),
+            Err(_) => Ok(()),
+        }
     }
 
     /// [`to_wire`](Self::to_wire) without the reference. False if the fast codec left it to that one,

@@ -22,6 +22,7 @@
 //! | `table`, `fast` | descriptors compiled to tables, and JSON to and from wire bytes led by them |
 //! | `field` | text bound to a field path |
 //! | `raw` | `google.api.HttpBody`, which is no JSON |
+//! | `required` | what a complete request may not lack |
 //! | `status` | the JSON of an error |
 
 use bytes::{Buf, BytesMut};
@@ -46,6 +47,8 @@ mod path;
 mod raw;
 
 mod reference;
+
+mod required;
 
 mod scalar;
 

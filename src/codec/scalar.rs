@@ -6,6 +6,7 @@ use base64::{
     alphabet::{STANDARD, URL_SAFE},
     engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
 };
+use prost::Message as _;
 use prost_reflect::{EnumDescriptor, Kind, MapKey, Syntax, Value};
 
 use crate::codec::{
@@ -87,7 +88,7 @@ pub(crate) fn enum_by_number(enumeration: &EnumDescriptor, text: &str) -> Result
         Err(Misfit::Range) => return Err(Reason::OutOfRange { kind: "enum", found: quoted(text) }),
         Err(Misfit::Form) => return Err(unknown_enum(enumeration, text)),
     };
-    if is_closed(enumeration) && enumeration.get_value(number).is_none() {
+    if is_outside(enumeration, number) {
         return Err(unknown_enum(enumeration, text));
     }
     Ok(Value::EnumNumber(number))
@@ -139,9 +140,42 @@ fn name(kind: &Kind) -> &'static str {
     }
 }
 
-pub(crate) fn is_closed(enumeration: &EnumDescriptor) -> bool {
-    enumeration.parent_file().syntax() == Syntax::Proto2
+/// Whether a closed enum does not have a number. On the wire such a value is an unknown field
+/// (`https://protobuf.dev/programming-guides/enum/`).
+pub(crate) fn is_outside(enumeration: &EnumDescriptor, number: i32) -> bool {
+    enumeration.get_value(number).is_none() && is_closed(enumeration)
 }
+
+/// Whether an enum has no numbers but those that it names: by the feature that it states itself, as every
+/// enum of a file in editions does once `schema` has lowered that file, else by the syntax of its file.
+pub(crate) fn is_closed(enumeration: &EnumDescriptor) -> bool {
+    // As bytes, since descriptor.proto may or may not be one that has features.
+    let options = enumeration.options().encode_to_vec();
+    let features = EnumOptions::decode(&*options).ok().and_then(|options| options.features);
+    match features.and_then(|features| features.enum_type) {
+        Some(OPEN) => false,
+        Some(CLOSED) => true,
+        _ => enumeration.parent_file().syntax() == Syntax::Proto2,
+    }
+}
+
+/// The part of `google.protobuf.EnumOptions` that counts here.
+#[derive(Clone, PartialEq, prost::Message)]
+struct EnumOptions {
+    #[prost(message, optional, tag = "7")]
+    features: Option<FeatureSet>,
+}
+
+/// The part of `google.protobuf.FeatureSet` that counts here.
+#[derive(Clone, PartialEq, prost::Message)]
+struct FeatureSet {
+    #[prost(int32, optional, tag = "2")]
+    enum_type: Option<i32>,
+}
+
+const OPEN: i32 = 1;
+
+const CLOSED: i32 = 2;
 
 fn unknown_enum(enumeration: &EnumDescriptor, found: &str) -> Reason {
     Reason::UnknownEnum { enumeration: enumeration.full_name().to_owned(), found: quoted(found) }

@@ -3,10 +3,11 @@
 //! 1. The sets are merged in the order given; the first definition of a file wins.
 //! 2. The built-in files join: those that are imported, and those whose names no source has defined
 //!    under another file name (a vendored copy of google/rpc, say).
-//! 3. What would make the pool panic or mumble is refused by name first: editions, missing imports,
-//!    cycles. Files that are fine are built all the same, so that all faults are told at once.
-//! 4. Files are given to the pool one by one, imports first, as bytes. A panic of the pool is a fault
-//!    of the file: a backend's reflection must not be able to end the task that asked for it.
+//! 3. What would make the pool panic or mumble is refused by name first: editions of the future, missing
+//!    imports, cycles. Files that are fine are built all the same, so that all faults are told at once.
+//! 4. Files are given to the pool one by one, imports first, as bytes; those in editions as what
+//!    `editions` makes of them. A panic of the pool is a fault of the file: a backend's reflection must
+//!    not be able to end the task that asked for it.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -14,6 +15,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use prost_reflect::DescriptorPool;
 
 use super::builtin;
+use super::editions::{self, Refused};
 use super::problem::{BuildError, Fault};
 use super::set::{self, DescriptorSet, File, Syntax};
 
@@ -50,6 +52,7 @@ pub(super) fn build(sets: &[DescriptorSet]) -> Result<Built, BuildError> {
     }
     if faults.is_empty() {
         refuse_oversized(&pool, &merged, &mut faults);
+        refuse_options(&pool, &merged, &mut faults);
     }
     if faults.is_empty() { Ok(Built { pool, files }) } else { Err(BuildError { faults }) }
 }
@@ -133,8 +136,10 @@ impl Merged {
             let (name, origin) = (file.name.clone(), origin.clone());
             match &file.syntax {
                 Syntax::Known => {}
+                Syntax::Edition(edition) if editions::is_supported(*edition) => {}
                 Syntax::Edition(edition) => {
-                    faults.push(Fault::Edition { file: name, origin, edition: edition.clone() });
+                    let edition = editions::name(*edition);
+                    faults.push(Fault::Edition { file: name, origin, edition });
                     bad.insert(file.name.clone());
                 }
                 Syntax::Unknown(syntax) => {
@@ -200,11 +205,29 @@ enum Mark {
 }
 
 fn add(pool: &mut DescriptorPool, source: &Source) -> Result<(), Fault> {
-    let built =
-        catch_unwind(AssertUnwindSafe(|| pool.decode_file_descriptor_proto(source.file.bytes.clone())));
     let invalid = |file, error| Fault::Invalid { file, origin: source.origin.clone(), error };
     let name = source.file.name.clone();
-    match built {
+    let bytes = source.file.bytes.clone();
+    let bytes = match source.file.syntax {
+        Syntax::Edition(_) => editions::lower(bytes).map_err(|refused| match refused {
+            Refused::Damaged => {
+                invalid(name.clone(), "expected a google.protobuf.FileDescriptorProto".to_owned())
+            }
+            Refused::TooDeep => invalid(
+                name.clone(),
+                "messages inside of messages beyond the recursion limit of 100".to_owned(),
+            ),
+            Refused::Feature { element, feature, way_out } => Fault::Feature {
+                file: name.clone(),
+                origin: source.origin.clone(),
+                element,
+                feature,
+                way_out,
+            },
+        })?,
+        Syntax::Known | Syntax::Unknown(_) => bytes,
+    };
+    match catch_unwind(AssertUnwindSafe(|| pool.decode_file_descriptor_proto(bytes))) {
         Ok(Ok(())) => Ok(()),
         Ok(Err(error)) => {
             let place = match (error.line(), error.column()) {
@@ -247,6 +270,25 @@ fn refuse_oversized(pool: &DescriptorPool, merged: &Merged, faults: &mut Vec<Fau
         for method in service.methods() {
             check(file.name(), &|| "the name of a method".to_owned(), method.full_name().len(), MAX_NAME);
         }
+    }
+}
+
+/// Refuses options that are none by the `descriptor.proto` of the schema, which may be a backend's own:
+/// whoever asked for them later would panic.
+fn refuse_options(pool: &DescriptorPool, merged: &Merged, faults: &mut Vec<Fault>) {
+    let mut check = |file: &str, name: &str, read: &dyn Fn()| {
+        if catch_unwind(AssertUnwindSafe(read)).is_err() {
+            let origin = merged.files.get(file).map(|source| source.origin.clone()).unwrap_or_default();
+            let error =
+                format!("the options of {name} do not fit the google/protobuf/descriptor.proto given");
+            faults.push(Fault::Invalid { file: file.to_owned(), origin, error });
+        }
+    };
+    for descriptor in pool.all_enums() {
+        check(descriptor.parent_file().name(), descriptor.full_name(), &|| drop(descriptor.options()));
+    }
+    for method in pool.services().flat_map(|service| service.methods().collect::<Vec<_>>()) {
+        check(method.parent_service().parent_file().name(), method.full_name(), &|| drop(method.options()));
     }
 }
 

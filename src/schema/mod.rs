@@ -11,6 +11,7 @@ use prost_reflect::DescriptorPool;
 
 mod build;
 mod builtin;
+mod editions;
 mod problem;
 mod rules;
 mod service;

@@ -32,9 +32,10 @@ pub enum Fault {
         /// How many there may be.
         limit: usize,
     },
-    /// A file written in editions.
+    /// A file written in an edition that cannot be read.
     #[error(
-        "{file} of {origin} is written in edition {edition}, which is not supported: expected proto2 or proto3"
+        "{file} of {origin} is written in edition {edition}, which is not supported: expected proto2, proto3, \
+         edition 2023 or edition 2024"
     )]
     Edition {
         /// The file.
@@ -44,8 +45,22 @@ pub enum Fault {
         /// Its edition.
         edition: String,
     },
+    /// A feature of an edition that cannot be read, or not together with others.
+    #[error("{file} of {origin}: {element} has {feature}, which is not supported: {way_out}")]
+    Feature {
+        /// The file.
+        file: String,
+        /// Its source.
+        origin: String,
+        /// The full name of what has the feature.
+        element: String,
+        /// The feature.
+        feature: String,
+        /// What to do.
+        way_out: &'static str,
+    },
     /// A file with a `syntax` that no protoc writes.
-    #[error("{file} of {origin} has syntax {syntax:?}, expected proto2 or proto3")]
+    #[error("{file} of {origin} has syntax {syntax:?}, expected proto2, proto3 or editions")]
     Syntax {
         /// The file.
         file: String,

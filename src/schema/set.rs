@@ -94,8 +94,8 @@ pub(super) struct File {
 pub(super) enum Syntax {
     /// proto2 (also by absence) or proto3.
     Known,
-    /// Editions; the edition as people write it.
-    Edition(String),
+    /// The number of an edition, `google.protobuf.Edition`; 0 where the file leaves it out.
+    Edition(i32),
     Unknown(String),
 }
 
@@ -119,8 +119,7 @@ pub(super) fn file(bytes: Bytes, index: usize) -> Result<File, SetError> {
     });
     let syntax = match (head.syntax.as_deref(), head.edition) {
         (None | Some("" | "proto2" | "proto3"), None) => Syntax::Known,
-        (Some("editions") | None, Some(number)) => Syntax::Edition(edition_name(number)),
-        (Some("editions"), None) => Syntax::Edition("of no number".to_owned()),
+        (Some("editions") | None, edition) => Syntax::Edition(edition.unwrap_or_default()),
         (syntax, _) => Syntax::Unknown(syntax.unwrap_or_default().to_owned()),
     };
     Ok(File { name, bytes, imports: head.dependency, symbols: symbols.collect(), syntax })
@@ -136,17 +135,6 @@ fn hash(value: &impl Hash) -> u64 {
     let mut hasher = DefaultHasher::new();
     value.hash(&mut hasher);
     hasher.finish()
-}
-
-/// `google.protobuf.Edition` of descriptor.proto.
-fn edition_name(number: i32) -> String {
-    match number {
-        998 => "proto2".to_owned(),
-        999 => "proto3".to_owned(),
-        1000 => "2023".to_owned(),
-        1001 => "2024".to_owned(),
-        number => format!("number {number}"),
-    }
 }
 
 /// `google.protobuf.FileDescriptorSet` with its files left as bytes.

@@ -241,15 +241,6 @@ fn plain(name: &str, imports: &[&str]) -> FileDescriptorProto {
     }
 }
 
-/// `file` with an `edition`, field 14 of the descriptor, which the struct does not have.
-fn with_edition(mut file: FileDescriptorProto, syntax: Option<&str>, edition: u64) -> Vec<u8> {
-    file.syntax = syntax.map(str::to_owned);
-    let mut bytes = file.encode_to_vec();
-    bytes.push(14 << 3);
-    prost::encoding::encode_varint(edition, &mut bytes);
-    bytes
-}
-
 /// A length-delimited field.
 fn delimited(field: u8, content: &[u8]) -> Vec<u8> {
     let mut bytes = vec![field << 3 | 2];
@@ -259,24 +250,26 @@ fn delimited(field: u8, content: &[u8]) -> Vec<u8> {
 }
 
 #[test]
-fn editions_are_refused_by_name_and_never_panic() {
-    let cases = [(Some("editions"), 1000, "2023"), (Some("editions"), 1001, "2024"), (None, 1000, "2023")];
-    for (syntax, edition, name) in cases {
-        let message = DescriptorProto { name: Some("New".to_owned()), ..Default::default() };
-        let new = FileDescriptorProto { message_type: vec![message], ..plain("new.proto", &[]) };
-        let bytes = with_edition(new, syntax, edition);
-        let set = [orders().bytes.to_vec(), delimited(1, &bytes)].concat();
-        assert_eq!(
-            faults(&[DescriptorSet::new("mixed.binpb", set)]),
-            [format!(
-                "new.proto of mixed.binpb is written in edition {name}, which is not supported: expected proto2 or proto3"
-            )]
-        );
-    }
+fn a_syntax_that_no_one_knows_is_refused() {
     let odd = FileDescriptorProto { syntax: Some("proto4".to_owned()), ..plain("odd.proto", &[]) };
     assert_eq!(
         faults(&[raw("s", vec![odd])]),
-        ["odd.proto of s has syntax \"proto4\", expected proto2 or proto3"]
+        ["odd.proto of s has syntax \"proto4\", expected proto2, proto3 or editions"]
+    );
+}
+
+#[test]
+fn options_by_a_descriptor_proto_of_a_backend_never_panic() {
+    // What is a bool to all others is a message to this one, which the pool sees too late to complain itself.
+    let own = "syntax = \"proto2\"; package google.protobuf; \
+               message MethodOptions { optional MethodOptions deprecated = 33; extensions 1000 to max; }";
+    let own = compile("own", &[("google/protobuf/descriptor.proto", own)], true);
+    let text = "syntax = \"proto3\"; message M {} \
+                service S { rpc A(M) returns (M) { option deprecated = true; } }";
+    let file = only(&compile("s", &[("a.proto", text)], true), &["a.proto"]);
+    assert_eq!(
+        faults(&[own, file]),
+        ["a.proto of s: the options of S.A do not fit the google/protobuf/descriptor.proto given"]
     );
 }
 

@@ -45,10 +45,14 @@ impl Writer<'_, '_> {
     fn enumeration(&mut self, id: u32, number: i32) -> Result<(), Stop> {
         let table = self.tables.enumeration(id).ok_or(Stop::Bail)?;
         let options = self.options;
-        let name = match options.always_print_enums_as_ints {
-            true => None,
-            false => table.quoted_name(number, options.strip_enum_prefixes),
-        };
+        let mut name = table.quoted_name(number, options.strip_enum_prefixes);
+        // The reference leaves out what a closed enum does not have.
+        if table.closed && name.is_none() {
+            return Err(Stop::Bail);
+        }
+        if options.always_print_enums_as_ints {
+            name = None;
+        }
         match name {
             _ if table.null => self.out.extend_from_slice(b"null"),
             Some(name) => self.out.extend_from_slice(name),

@@ -25,7 +25,7 @@ pub(crate) use read::{read_field, read_message};
 pub(crate) use read_known::from_text;
 pub(crate) use slot::{Slot, takes_null};
 pub(crate) use survey::Room;
-pub(crate) use write::{Any, Writer};
+pub(crate) use write::{Any, Writer, key_text};
 pub(crate) use write_known::decode;
 
 /// A float that equals its default and is not: fields without presence are set by it, and

@@ -63,7 +63,11 @@ impl<'o> Writer<'o> {
             self.key("@type", &mut first, &at)?;
             self.string(url, &at)?;
         }
-        for (slot, value) in Slot::of(message, self.options.always_print_primitive_fields) {
+        let defaults = self.options.always_print_primitive_fields;
+        for (slot, value) in Slot::of(message, defaults) {
+            if is_unknown(&slot.kind(), &value, defaults) {
+                continue;
+            }
             let name = slot.name(self.options.preserve_proto_field_names);
             let here = at.field(name);
             self.key(name, &mut first, &here)?;
@@ -85,6 +89,9 @@ impl<'o> Writer<'o> {
                 self.open(b'{', &at)?;
                 let mut first = true;
                 for (key, value) in sorted(map) {
+                    if is_unknown(&kind, value, true) {
+                        continue;
+                    }
                     let key = key_text(key);
                     let here = at.key(&key);
                     self.key(&key, &mut first, &here)?;
@@ -115,6 +122,9 @@ impl<'o> Writer<'o> {
         self.open(b'[', &at)?;
         let mut first = true;
         for (index, value) in list.iter().enumerate() {
+            if is_unknown(kind, value, true) {
+                continue;
+            }
             let here = at.index(index);
             self.next(&mut first, &here)?;
             self.value(kind, value, here)?;
@@ -232,7 +242,24 @@ impl std::io::Write for Out<'_> {
     }
 }
 
-fn key_text(key: &MapKey) -> Cow<'_, str> {
+/// Whether a value is nothing but numbers that its closed enum does not have: on the wire they are unknown
+/// fields, and their field is not set. A list or map that would then be empty prints if `defaults` do.
+fn is_unknown(kind: &Kind, value: &Value, defaults: bool) -> bool {
+    match (kind, value) {
+        (Kind::Enum(enumeration), Value::EnumNumber(number)) => scalar::is_outside(enumeration, *number),
+        (Kind::Enum(_), Value::List(list)) => {
+            !defaults && !list.is_empty() && list.iter().all(|value| is_unknown(kind, value, true))
+        }
+        (Kind::Message(entry), Value::Map(map)) if !defaults && !map.is_empty() => {
+            let kind = entry.map_entry_value_field().kind();
+            map.values().all(|value| is_unknown(&kind, value, true))
+        }
+        _ => false,
+    }
+}
+
+/// The key of a map entry as JSON writes it.
+pub(crate) fn key_text(key: &MapKey) -> Cow<'_, str> {
     match key {
         MapKey::Bool(key) => Cow::Borrowed(if *key { "true" } else { "false" }),
         MapKey::I32(key) => Cow::Owned(key.to_string()),

@@ -30,16 +30,20 @@ fn vectors_mean_the_same_to_both() {
         serde_json::from_str(include_str!("../../../tests/data/json/accept.json")).expect("a list of cases");
     let refused: Vec<Refuse> =
         serde_json::from_str(include_str!("../../../tests/data/json/refuse.json")).expect("a list of cases");
-    let (mut read, mut printed) = (0, 0);
+    let (mut read, mut printed, mut all) = (0, 0, 0);
     for case in &accepted {
-        read += usize::from(agree_on_json(&case.r#type, case.json.as_bytes(), &ReadOptions::default()));
+        // Half of what proto2 alone has are groups and extensions, which are left to the reference.
+        let counts = usize::from(!["Legacy", "Around"].contains(&case.r#type.as_str()));
+        all += counts;
+        let fast = agree_on_json(&case.r#type, case.json.as_bytes(), &ReadOptions::default());
+        read += usize::from(fast) * counts;
         let wire = json_to_wire(&desc(&case.r#type), case.json.as_bytes(), &ReadOptions::default());
-        let wire = wire.expect("accepted");
-        printed += usize::from(agree_on_wire(&case.r#type, &wire, &WriteOptions::default()));
+        let fast = agree_on_wire(&case.r#type, &wire.expect("accepted"), &WriteOptions::default());
+        printed += usize::from(fast) * counts;
     }
-    // The rest are groups, extensions, and Any whose type is not the first key.
-    assert!(read * 10 >= accepted.len() * 7, "{read} of {} read fast", accepted.len());
-    assert!(printed * 10 >= accepted.len() * 9, "{printed} of {} printed fast", accepted.len());
+    // The rest are escapes, and Any whose type is not the first key.
+    assert!(read * 10 >= all * 7, "{read} of {all} read fast");
+    assert!(printed * 10 >= all * 9, "{printed} of {all} printed fast");
     for case in &refused {
         let fast = agree_on_json(&case.r#type, case.json.as_bytes(), &ReadOptions::default());
         assert!(!fast, "{}: {}", case.why, case.json);

@@ -132,8 +132,19 @@ fn unknown_fields_and_unknown_enums_have_a_switch_each() {
 }
 
 #[test]
-fn closed_enums_refuse_unknown_numbers() {
+fn closed_enums_have_no_unknown_numbers() {
     check_refused("Legacy", r#"{"size":9}"#, "size", "value of enum codec.test.Size");
+    // On the wire it is an unknown field.
+    assert_eq!(print_wire("Legacy", "10 09 08 01").expect("a message"), r#"{"i32":1}"#);
+}
+
+#[test]
+fn nesting_stops_where_backends_stop() {
+    let deep = |levels: usize| format!("{}{{}}{}", r#"{"child":"#.repeat(levels - 1), "}".repeat(levels - 1));
+    check_accepted("Kinds", &deep(100), &deep(100));
+    for levels in [101, 127, 128] {
+        check_refused("Kinds", &deep(levels), "", "at most 100 levels");
+    }
 }
 
 #[test]

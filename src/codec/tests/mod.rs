@@ -23,6 +23,8 @@ mod known_faults;
 
 mod print;
 
+mod required;
+
 mod round_trip;
 
 mod status;
@@ -119,14 +121,18 @@ fn print_as(message: &DynamicMessage, options: &WriteOptions) -> Result<String, 
 
 /// JSON of wire bytes given as hexadecimal digits.
 fn print_wire(name: &str, hex: &str) -> Result<String, WriteError> {
+    let mut out = BytesMut::new();
+    agree_on_wire(name, &bytes_of(hex), &WriteOptions::default());
+    wire_to_json(&desc(name), &*bytes_of(hex), &WriteOptions::default(), &mut out)?;
+    Ok(String::from_utf8(out.to_vec()).expect("JSON is UTF-8"))
+}
+
+fn bytes_of(hex: &str) -> Vec<u8> {
     let digits: Vec<u8> = hex.bytes().filter(u8::is_ascii_hexdigit).collect();
-    let wire: Vec<u8> = digits
+    digits
         .chunks(2)
         .map(|pair| u8::from_str_radix(std::str::from_utf8(pair).expect("ascii"), 16).expect("two digits"))
-        .collect();
-    let mut out = BytesMut::new();
-    wire_to_json(&desc(name), &*wire, &WriteOptions::default(), &mut out)?;
-    Ok(String::from_utf8(out.to_vec()).expect("JSON is UTF-8"))
+        .collect()
 }
 
 /// `json` is refused with the error at `at`, saying `says`.

@@ -44,9 +44,36 @@ fn whitespace_is_two_spaces_a_level() {
 }
 
 #[test]
-fn unknown_enum_numbers_print_as_numbers() {
+fn unknown_numbers_of_an_open_enum_print_as_numbers() {
     assert_eq!(print_wire("Kinds", "8001 63").expect("an enum"), r#"{"color":99}"#);
-    assert_eq!(print_wire("Legacy", "10 63").expect("an enum"), r#"{"size":99}"#);
+}
+
+#[test]
+fn unknown_numbers_of_a_closed_enum_are_unknown_fields() {
+    for (hex, json) in [
+        ("10 63", "{}"),
+        ("10 02", r#"{"size":"SIZE_LARGE"}"#),
+        // A list, in pieces and packed, and a map: what is known stays.
+        ("18 63 18 01", r#"{"sizes":["SIZE_SMALL"]}"#),
+        ("1a 03 01 63 02", r#"{"sizes":["SIZE_SMALL","SIZE_LARGE"]}"#),
+        ("18 63", "{}"),
+        ("22 05 0a0161 1063 22 05 0a0162 1001", r#"{"sizeMap":{"b":"SIZE_SMALL"}}"#),
+        ("22 05 0a0161 1063", "{}"),
+    ] {
+        assert_eq!(print_wire("Legacy", hex).expect("an enum"), json, "{hex}");
+        for options in [
+            WriteOptions { always_print_enums_as_ints: true, ..WriteOptions::default() },
+            WriteOptions { always_print_primitive_fields: true, ..WriteOptions::default() },
+        ] {
+            let wire = super::bytes_of(hex);
+            super::agree_on_wire("Legacy", &wire, &options);
+        }
+    }
+    let defaults = WriteOptions { always_print_primitive_fields: true, ..WriteOptions::default() };
+    let mut out = BytesMut::new();
+    crate::codec::wire_to_json(&desc("Legacy"), &*super::bytes_of("18 63"), &defaults, &mut out)
+        .expect("a list");
+    assert_eq!(out, r#"{"sizes":[],"sizeMap":{},"packed":[],"plain":[]}"#);
 }
 
 #[test]

@@ -16,7 +16,7 @@ use http_body::{Body as _, Frame};
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt};
 
-use super::{bind, bind::Fault};
+use super::{bind::Fault, request::complete};
 use crate::{
     call::{CallError, reason},
     codec::{ElementError, Elements, Layout},
@@ -80,8 +80,7 @@ impl Messages {
     fn message(&mut self, json: &[u8], out: &mut BytesMut) -> Result<(), CallError> {
         let binds = self.sent == 0 || self.binding.method.rest.bind_every_message;
         let (captures, query) = if binds { (&*self.captures, &*self.query) } else { (&[][..], "") };
-        let written =
-            frame::put_with(out, |out| bind::message(&self.binding, captures, Some(query), json, out));
+        let written = frame::put_with(out, |out| complete(&self.binding, captures, query, json, out));
         written.map_err(|fault| self.at(fault).into_error())?;
         self.sent += 1;
         Ok(())

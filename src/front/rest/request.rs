@@ -26,7 +26,7 @@ use crate::{
     front::{body, classify::media_type},
     grpc::frame,
     plan::{Binding, BodyBinding},
-    route::Match,
+    route::{Capture, Match},
 };
 
 /// What is wrong with a request body, and the HTTP status that says it better than the code does.
@@ -61,8 +61,7 @@ pub(super) async fn frames(
     let limit = method.policy.max_request_bytes;
     let bound = |json: &[u8]| {
         let room = json.len().max(SMALL);
-        let frame =
-            frame::encode_with(room, |out| bind::message(binding, &found.captures, Some(query), json, out));
+        let frame = frame::encode_with(room, |out| complete(binding, &found.captures, query, json, out));
         frame.map_err(bind::Fault::into_error)
     };
     if let BodyBinding::None = &binding.body {
@@ -107,6 +106,21 @@ pub(super) async fn frames(
     }
     let json = collect(body, limit, time).await?;
     Ok(Frames { body: Body::full(bound(&json)?), later: None })
+}
+
+/// Appends the wire bytes of a message that nothing is added to later: what its `.proto` file requires is there,
+/// from whichever part of the request.
+pub(super) fn complete(
+    binding: &Binding,
+    captures: &[Capture<'_>],
+    query: &str,
+    json: &[u8],
+    out: &mut BytesMut,
+) -> Result<(), bind::Fault> {
+    let start = out.len();
+    bind::message(binding, captures, Some(query), json, out)?;
+    let written = out.get(start..).unwrap_or_default();
+    binding.method.input.check_required(written).map_err(bind::Fault::Value)
 }
 
 /// What the messages of a raw request have in common.

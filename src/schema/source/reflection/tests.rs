@@ -208,7 +208,11 @@ fn list(names: &[&str]) -> MessageResponse {
 }
 
 fn file(name: &str) -> MessageResponse {
-    let files = set::files(&shop().bytes).unwrap();
+    file_of(&shop(), name)
+}
+
+fn file_of(set: &DescriptorSet, name: &str) -> MessageResponse {
+    let files = set::files(&set.bytes).unwrap();
     match files.into_iter().find(|file| file.name == name) {
         Some(file) => MessageResponse::FileDescriptorResponse(FileDescriptorResponse {
             file_descriptor_proto: vec![file.bytes.to_vec()],
@@ -249,6 +253,27 @@ async fn a_server_that_answers_once_per_stream_is_asked_again() {
     let (channel, streams) = scripted(answer, 1).await;
     assert_eq!(names(&fetch(channel).await.unwrap()).len(), 3);
     assert_eq!(streams.load(Ordering::Relaxed), 5);
+}
+
+#[tokio::test]
+async fn files_in_editions_come_by_reflection() {
+    fn answer(request: MessageRequest) -> Option<MessageResponse> {
+        let set = include_bytes!("../../../../tests/data/editions/editions.binpb");
+        let set = DescriptorSet::new("editions", set.as_slice());
+        Some(match request {
+            MessageRequest::ListServices(_) => list(&["codec.test.editions.Editions"]),
+            MessageRequest::FileContainingSymbol(_) => file_of(&set, "explicit.proto"),
+            MessageRequest::FileByFilename(name) => file_of(&set, &name),
+            _ => return None,
+        })
+    }
+    let (channel, _) = scripted(answer, usize::MAX).await;
+    let fetched = fetch(channel).await.unwrap();
+    assert_eq!(names(&fetched), ["explicit.proto", "implicit.proto"]);
+    let schema = Schema::build(&[fetched.set], |_| true).unwrap();
+    let method = schema.method("/codec.test.editions.Editions/Get").unwrap();
+    assert_eq!(method.rules[0].template, "/v1/editions/{text}");
+    assert!(!method.input.get_field_by_name("number").unwrap().supports_presence());
 }
 
 #[tokio::test]
