@@ -3,13 +3,12 @@
 //! | step | file |
 //! |---|---|
 //! | which route, which media type, which body | here |
-//! | path, query and body to one message | [`bind`], [`query`] |
+//! | path, query and body to one message | [`bind`] |
 //! | one message to a reply | [`unary`] |
 //! | many messages to a reply | [`stream`] |
 //! | whatever went wrong to a reply | [`refuse`] |
 
-mod bind;
-mod query;
+pub mod bind;
 mod refuse;
 mod stream;
 mod timeout;
@@ -71,7 +70,8 @@ async fn answer(opening: Opening, mut head: Parts, body: HttpBody, plan: &Plan) 
         }
     };
     let frame = frame::encode_with(json.len().max(SMALL), |out| {
-        bind::message(binding, &found, head.uri.query(), &json, out)
+        let query = head.uri.query().unwrap_or_default();
+        bind::Request { binding, captures: &found.captures, query, json: &json }.to_wire(out)
     });
     let frames = Body::full(frame.map_err(|fault| refused(fault.into_error()))?);
 
