@@ -47,6 +47,20 @@ pub struct Request<'r> {
     pub json: &'r [u8],
 }
 
+/// Appends the wire bytes of the request message to `out`, as [`Request::to_wire`].
+///
+/// # Errors
+/// As there.
+pub(super) fn message(
+    binding: &Binding,
+    captures: &[Capture<'_>],
+    query: Option<&str>,
+    json: &[u8],
+    out: &mut BytesMut,
+) -> Result<(), Fault> {
+    Request { binding, captures, query: query.unwrap_or_default(), json }.to_wire(out)
+}
+
 impl Request<'_> {
     /// Appends the wire bytes of the request message to `out`.
     ///
