@@ -117,7 +117,8 @@ pub fn message_to_json(
     out: &mut BytesMut,
 ) -> Result<(), WriteError> {
     let start = out.len();
-    let written = reference::Writer::new(out, options).message(message, path::At::root());
+    let written =
+        reference::Writer::new(out, options, reference::Room::new()).message(message, path::At::root());
     if written.is_err() {
         out.truncate(start);
     }
@@ -138,7 +139,8 @@ pub fn field_to_json(
     let start = out.len();
     let at = path::At::root();
     let at = at.field(field.json_name());
-    let written = reference::Writer::new(out, options).value(&field.kind(), &message.get_field(field), at);
+    let mut writer = reference::Writer::new(out, options, reference::Room::new());
+    let written = writer.value(&field.kind(), &message.get_field(field), at);
     if written.is_err() {
         out.truncate(start);
     }
@@ -151,15 +153,27 @@ pub fn field_to_json(
 /// Bytes that are not the message, and all of [`message_to_json`]; `out` is then as before.
 pub fn wire_to_json(
     desc: &MessageDescriptor,
-    wire: impl Buf,
+    mut wire: impl Buf,
     options: &WriteOptions,
     out: &mut BytesMut,
 ) -> Result<(), WriteError> {
-    let message = DynamicMessage::decode(desc.clone(), wire).map_err(|source| {
-        let message = desc.full_name().to_owned();
-        WriteError::new(Unprintable::Decode { message, source }, &path::At::root())
-    })?;
-    message_to_json(&message, options, out)
+    let (start, root) = (out.len(), path::At::root());
+    let wire = wire.copy_to_bytes(wire.remaining());
+    let (message, room) = reference::decode(desc, wire, reference::Room::new(), &root)?;
+    let written = reference::Writer::new(out, options, room).message(&message, root);
+    if written.is_err() {
+        out.truncate(start);
+    }
+    written
+}
+
+/// The message in `wire` as a tree.
+///
+/// # Errors
+/// Bytes that are not the message, or that would take more than 64 MiB as a tree.
+pub fn wire_to_message(desc: &MessageDescriptor, mut wire: impl Buf) -> Result<DynamicMessage, WriteError> {
+    let wire = wire.copy_to_bytes(wire.remaining());
+    Ok(reference::decode(desc, wire, reference::Room::new(), &path::At::root())?.0)
 }
 
 #[cfg(test)]

@@ -1,9 +1,8 @@
 //! One message to a JSON reply.
 
 use axum::{body::Body as HttpBody, response::Response};
-use bytes::{Bytes, BytesMut};
+use bytes::BytesMut;
 use http_body_util::BodyExt;
-use prost_reflect::DynamicMessage;
 
 use super::{dress, refuse::Refusal};
 use crate::{
@@ -14,7 +13,7 @@ use crate::{
         frame::{Decoder, Message},
         status,
     },
-    plan::{Binding, MethodPlan},
+    plan::Binding,
 };
 
 /// Waits for the whole answer: a reply whose status is not known yet has no HTTP status.
@@ -58,17 +57,11 @@ pub(super) fn write(
     }
     let written = match &binding.response_body {
         None => method.output.to_json(message.bytes.clone(), options, out),
-        Some(field) => {
-            let message = decode(method, message.bytes.clone())?;
-            codec::field_to_json(&message, field, options, out)
-        }
+        Some(field) => codec::wire_to_message(&method.method.output, message.bytes.clone())
+            .and_then(|message| codec::field_to_json(&message, field, options, out)),
     };
     written.map_err(|error| match error.reason() {
-        Unprintable::TooLarge { .. } => CallError::reply_too_large(error),
+        Unprintable::TooLarge { .. } | Unprintable::TooManyValues { .. } => CallError::reply_too_large(error),
         _ => CallError::reply_lost(error),
     })
-}
-
-fn decode(method: &MethodPlan, bytes: Bytes) -> Result<DynamicMessage, CallError> {
-    DynamicMessage::decode(method.method.output.clone(), bytes).map_err(CallError::reply_lost)
 }
