@@ -94,7 +94,8 @@ pub fn fields_of_json(
         ReadError::new(error.reason, &At::root(), position)
     };
     let scan = Scanner::new(json).map_err(|error| fault(error, None))?;
-    let mut walk = Walk { scan, options, enums: Enums::default(), paths: BTreeSet::new(), prefix: String::new() };
+    let mut walk =
+        Walk { scan, options, enums: Enums::default(), paths: BTreeSet::new(), prefix: String::new() };
     let read = match walk.scan.shape() {
         Ok(Shape::Object) if WellKnown::of(desc).is_none() => walk.object(desc),
         shape => shape.map(|_| false),

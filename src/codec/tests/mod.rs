@@ -15,6 +15,8 @@ mod bind;
 
 mod bounds;
 
+mod elements;
+
 mod fast;
 
 mod known_faults;

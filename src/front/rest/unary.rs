@@ -1,10 +1,10 @@
-//! One message to a JSON reply.
+//! One message to a reply.
 
 use axum::{body::Body as HttpBody, response::Response};
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt;
 
-use super::{dress, refuse::Refusal};
+use super::{dress, raw, refuse::Refusal};
 use crate::{
     call::{self, CallError},
     codec::{self, Unprintable, WriteOptions},
@@ -36,8 +36,11 @@ pub(super) async fn reply(binding: &Binding, answer: call::Response) -> Result<R
     decoder.push(&collected.to_bytes());
     let message = decoder.next_message().map_err(|error| failed(CallError::response_frame(error)))?;
     let message = message.ok_or_else(|| failed(CallError::reply_lost("the answer has no message")))?;
+    if binding.raw_response {
+        return raw::reply(binding, message, headers).map_err(failed);
+    }
     let mut out = BytesMut::new();
-    write(binding, &method.write, &message, &mut out).map_err(failed)?;
+    write(binding, &method.write, message, &mut out).map_err(failed)?;
     dress(&mut headers, "application/json");
     let mut response = Response::new(HttpBody::from(out.freeze()));
     *response.headers_mut() = headers;
@@ -48,20 +51,26 @@ pub(super) async fn reply(binding: &Binding, answer: call::Response) -> Result<R
 pub(super) fn write(
     binding: &Binding,
     options: &WriteOptions,
-    message: &Message,
+    message: Message,
     out: &mut BytesMut,
 ) -> Result<(), CallError> {
     let method = &binding.method;
-    if message.compressed {
-        return Err(CallError::reply_lost("the backend compressed it, which was not asked for"));
-    }
+    let message = plain(message)?;
     let written = match &binding.response_body {
-        None => method.output.to_json(message.bytes.clone(), options, out),
-        Some(field) => codec::wire_to_message(&method.method.output, message.bytes.clone())
+        None => method.output.to_json(message, options, out),
+        Some(field) => codec::wire_to_message(&method.method.output, message)
             .and_then(|message| codec::field_to_json(&message, field, options, out)),
     };
     written.map_err(|error| match error.reason() {
         Unprintable::TooLarge { .. } | Unprintable::TooManyValues { .. } => CallError::reply_too_large(error),
         _ => CallError::reply_lost(error),
     })
+}
+
+/// The bytes of a message.
+pub(super) fn plain(message: Message) -> Result<Bytes, CallError> {
+    if message.compressed {
+        return Err(CallError::reply_lost("the backend compressed it, which was not asked for"));
+    }
+    Ok(message.bytes)
 }
