@@ -1,7 +1,7 @@
 //! What has to hold of any query: it is read or refused, what was read can be written and read again, and its
 //! parameters make the same message by the tree and by its bytes.
 //!
-//! Also a module of `tests/seeds.rs`, which replays the seeds without a fuzzer.
+//! Also a module of `tests/query_seeds.rs`, which replays the seeds without a fuzzer.
 
 use std::sync::LazyLock;
 

@@ -55,6 +55,17 @@ impl Refusal {
         self
     }
 
+    /// The code of its status.
+    pub(super) fn code(&self) -> Code {
+        self.0.status.code()
+    }
+
+    /// With the HTTP status that says it better than the code's, if there is one.
+    pub(super) fn with_better(mut self, http: Option<StatusCode>) -> Self {
+        self.0.http = http.or(self.0.http);
+        self
+    }
+
     fn new(error: &CallError) -> Self {
         let (status, headers) = (error.status().clone(), HeaderMap::new());
         Self(Box::new(Inner { status, http: None, allow: None, headers, method: None }))

@@ -1,4 +1,4 @@
-//! The seeds of the fuzz targets, replayed without a fuzzer: what was found once is never lost again.
+//! The seeds of the fuzz target `query`, replayed without a fuzzer: what was found once is never lost again.
 
 #[path = "../fuzz/src/query.rs"]
 mod query;
