@@ -21,6 +21,7 @@
 //! | `reference` | descriptor-led reading and writing |
 //! | `table`, `fast` | descriptors compiled to tables, and JSON to and from wire bytes led by them |
 //! | `field` | text bound to a field path |
+//! | `update_mask` | the fields that a JSON body names, as a FieldMask |
 //! | `raw` | `google.api.HttpBody`, which is no JSON |
 //! | `required` | what a complete request may not lack |
 //! | `status` | the JSON of an error |
@@ -58,6 +59,8 @@ mod status;
 
 mod table;
 
+mod update_mask;
+
 mod wkt;
 
 pub use elements::{ElementError, Elements, Layout};
@@ -67,6 +70,7 @@ pub use message::{Codecs, MessageCodec};
 pub use options::{ReadOptions, WriteOptions};
 pub use raw::RawBody;
 pub use status::{StatusParts, StatusShape, status_to_json};
+pub use update_mask::{UpdateMask, fields_of_json};
 
 /// Reads a message from the whole of `json`. An empty body is not JSON: a caller for whom it means
 /// the empty message says so itself.
@@ -82,7 +86,8 @@ pub fn json_to_message(
 }
 
 /// Reads one field of `message` from the whole of `json`: an object, array, string or whatever the
-/// field takes. This is `body: "field"` of `google.api.http`. Null leaves the field unset.
+/// field takes. This is `body: "field"` of `google.api.http`. Null is refused but by
+/// fields that have it among their values.
 ///
 /// # Errors
 /// As [`json_to_message`], the field path beginning with the field.

@@ -6,7 +6,7 @@ use prost_reflect::FieldDescriptor;
 
 use super::MethodPlan;
 use crate::{
-    codec::{FieldPath, PathError, RawBody},
+    codec::{FieldPath, PathError, RawBody, UpdateMask},
     route::Template,
     schema::{Body, HttpRule, Method},
 };
@@ -20,6 +20,8 @@ pub struct Binding {
     pub captures: Vec<FieldPath>,
     /// What the request body becomes.
     pub body: BodyBinding,
+    /// The mask that a PATCH without one gets.
+    pub update_mask: Option<UpdateMask>,
     /// The field of the reply that is the whole response body.
     pub response_body: Option<FieldDescriptor>,
     /// Whether what [`body`](Self::body) names is a `google.api.HttpBody`: the request body as it is, not JSON.
@@ -115,13 +117,29 @@ impl Binding {
             }
         };
         let response_body = rule.response_body.as_deref().map(|name| field(output, name)).transpose()?;
+        let update_mask = match &body {
+            BodyBinding::Field { field, .. }
+                if method.rest.fill_update_mask && rule.verb.as_str() == "PATCH" =>
+            {
+                UpdateMask::of(input, field)
+            }
+            _ => None,
+        };
         let raw_request = match &body {
             BodyBinding::None => false,
             BodyBinding::All => input.full_name() == RawBody::NAME,
             BodyBinding::Field { field, .. } => is_raw(field),
         };
         let raw_response = response_body.as_ref().map_or_else(|| output.full_name() == RawBody::NAME, is_raw);
-        Ok(Self { method: Arc::clone(method), captures, body, response_body, raw_request, raw_response })
+        Ok(Self {
+            method: Arc::clone(method),
+            captures,
+            body,
+            update_mask,
+            response_body,
+            raw_request,
+            raw_response,
+        })
     }
 }
 

@@ -1,4 +1,4 @@
-//! HTTP method and path to a method and its captures. Pure: no I/O, no descriptors.
+//! HTTP method and path to a method and its captures, and a query to its parameters. Pure: no I/O, no descriptors.
 //!
 //! A [`Table`] is filled at load with [`Template`]s and asked once per REST request. It decides by
 //! these rules:
@@ -32,6 +32,7 @@ use std::ops::ControlFlow;
 
 mod nearest;
 mod path;
+mod query;
 mod template;
 mod trie;
 
@@ -39,6 +40,7 @@ mod trie;
 mod tests;
 
 pub use path::PathError;
+pub use query::{Pair, QueryError, parse_query};
 pub use template::{MAX_BYTES, Segment, Template, TemplateError, TemplateErrorKind, Variable};
 
 use path::RawPath;

@@ -8,10 +8,10 @@ use crate::codec::table::Enum;
 
 /// Tables by full name, each compiled when it is first asked for: one table answers for any number of values.
 #[derive(Default)]
-pub(super) struct Enums(HashMap<String, Enum>);
+pub(crate) struct Enums(HashMap<String, Enum>);
 
 impl Enums {
-    pub(super) fn table(&mut self, desc: &EnumDescriptor) -> &Enum {
+    pub(crate) fn table(&mut self, desc: &EnumDescriptor) -> &Enum {
         self.0.entry(desc.full_name().to_owned()).or_insert_with(|| Enum::of(desc))
     }
 }

@@ -21,6 +21,7 @@ mod write;
 mod write_known;
 
 pub(crate) use encode::{encode, encode_field};
+pub(crate) use enums::Enums;
 pub(crate) use read::{read_field, read_message};
 pub(crate) use read_known::from_text;
 pub(crate) use slot::{Slot, takes_null};

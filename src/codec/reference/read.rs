@@ -37,7 +37,8 @@ pub(crate) fn read_message(
     reader.message(desc, At::root())
 }
 
-/// The value of one field from the whole of `json`; null and an ignored enum name leave it unset.
+/// The value of one field from the whole of `json`. An ignored enum name leaves it unset; null, which
+/// beside other keys would mean that, is no value here.
 pub(crate) fn read_field(
     message: &mut DynamicMessage,
     field: &FieldDescriptor,
@@ -48,6 +49,14 @@ pub(crate) fn read_field(
     let root = At::root();
     let at = root.field(field.json_name());
     let mut reader = Reader::new(json, options)?;
+    if reader.shape(&at)? == Shape::Null && !slot.takes_null() {
+        let expected = match slot.kind() {
+            _ if slot.is_map() => "an object".to_owned(),
+            _ if slot.is_list() => "an array".to_owned(),
+            kind => scalar::expected(&kind),
+        };
+        return Err(reader.mismatch(expected, &at));
+    }
     if let Some(mut check) = reader.check() {
         check.slot(message, &slot, at)?;
     }

@@ -4,18 +4,17 @@
 //! |---|---|
 //! | which route | here |
 //! | the body to frames | [`request`], [`messages`] and [`pieces`] of a stream |
-//! | path, query and body to one message | [`bind`], [`query`] |
+//! | path, query and body to one message | [`bind`] |
 //! | one message to a reply | [`unary`] |
 //! | many messages to a reply | [`stream`], in the [`format`] of the client's choice |
 //! | `google.api.HttpBody` to a reply | [`raw`] |
 //! | whatever went wrong to a reply | [`refuse`] |
 
-mod bind;
+pub mod bind;
 mod format;
 mod keep_alive;
 mod messages;
 mod pieces;
-mod query;
 mod raw;
 mod refuse;
 mod request;

@@ -23,7 +23,10 @@ use super::{
 use crate::{
     call::{Body, CallError, reason},
     codec::{Layout, RawBody},
-    front::{body, classify::media_type},
+    front::{
+        body,
+        classify::{foreign_charset, media_type},
+    },
     grpc::frame,
     plan::{Binding, BodyBinding},
     route::{Capture, Match},
@@ -230,6 +233,9 @@ fn content_type(headers: &HeaderMap) -> Result<String, Unfit> {
 /// A type that a browser sends without asking first (`text/plain`, a form, none at all beside an `Origin`) is refused:
 /// any page could send it in a user's name.
 fn json_layout(headers: &HeaderMap, require: bool) -> Result<Layout, Unfit> {
+    if let Some(charset) = foreign_charset(headers) {
+        return Err(unfit_type("JSON in charset=utf-8", &format!("charset={}", charset.escape_ascii())));
+    }
     let media_type = media_type(headers, &header::CONTENT_TYPE);
     let is = |name: &str| media_type.eq_ignore_ascii_case(name.as_bytes());
     let suffix = media_type.len().checked_sub(b"+json".len()).filter(|start| *start > 0);
@@ -248,7 +254,11 @@ fn json_layout(headers: &HeaderMap, require: bool) -> Result<Layout, Unfit> {
 
 fn unsupported(expected: &str, media_type: &[u8]) -> Unfit {
     let found = if media_type.is_empty() { "none".into() } else { String::from_utf8_lossy(media_type) };
-    let message = format!("expected content-type {expected}, found {}", found.escape_debug());
+    unfit_type(&format!("content-type {expected}"), &found.escape_debug().to_string())
+}
+
+fn unfit_type(expected: &str, found: &str) -> Unfit {
+    let message = format!("expected {expected}, found {found}");
     let error = CallError::refused(Code::InvalidArgument, reason::BAD_REQUEST, message);
     Unfit { error, http: Some(StatusCode::UNSUPPORTED_MEDIA_TYPE) }
 }

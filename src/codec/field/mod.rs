@@ -1,24 +1,32 @@
 //! Text bound to a field: what a path capture or a query parameter names.
 
+//!
+//! | file | idea |
+//! |---|---|
+//! | `resolve` | a name to the fields that it leads through |
+//! | `wire` | text straight to wire bytes |
+
 use std::{
     borrow::Cow,
     sync::{Arc, OnceLock},
 };
 
-use bytes::BytesMut;
-use prost::encoding::{WireType, encode_key, encode_varint};
-use prost_reflect::{DynamicMessage, EnumDescriptor, FieldDescriptor, Kind, MessageDescriptor, Value};
+use prost_reflect::{DynamicMessage, EnumDescriptor, FieldDescriptor, Kind, MapKey, Value};
 
 use crate::codec::{
     ReadOptions,
     error::{ReadError, Reason},
-    options::MAX_DEPTH,
-    path::Excerpt,
-    reference::{self, Slot, from_text},
+    reference::{self, from_text},
     scalar,
     table::Enum,
     wkt::{Spelling, WellKnown},
 };
+
+mod resolve;
+
+mod wire;
+
+pub use resolve::PathError;
 
 /// A path such as `order.items` resolved against a message: every step but the last a single
 /// message. Two paths are the same if they go through the same fields, however they were spelled.
@@ -26,82 +34,30 @@ use crate::codec::{
 pub struct FieldPath {
     text: String,
     /// The fields from the root down to the leaf, never empty.
-    steps: Vec<FieldDescriptor>,
+    steps: Vec<Step>,
     /// The enum at the end, compiled when a value of it is not spelled as in its `.proto` file.
     enumeration: Option<Arc<OnceLock<Enum>>>,
 }
 
-/// Why a path names no field.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum PathError {
-    /// A step is no field, by JSON name or proto name.
-    #[error("message {message} has no field {name:?}")]
-    Unknown {
-        /// Full name of the message that was searched.
-        message: String,
-        /// The step, cut.
-        name: String,
-    },
-    /// A step before the last is no single message.
-    #[error("expected a message with fields at {name:?}, found {found}")]
-    Through {
-        /// The step, cut.
-        name: String,
-        /// What the field is.
-        found: &'static str,
-    },
-    /// More steps than messages may nest.
-    #[error("expected at most {limit} steps in a field path, found more")]
-    TooLong {
-        /// The limit that was crossed.
-        limit: usize,
-    },
-    /// The leaf is a map or message that has no form as plain text.
-    #[error("expected a field whose value is plain text, found {found} at {name:?}")]
-    NotText {
-        /// The leaf.
-        name: String,
-        /// What the field is.
-        found: String,
-    },
+/// One field on the way, or one entry of it if it is a map.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Step {
+    field: FieldDescriptor,
+    key: Option<MapKey>,
 }
 
 impl FieldPath {
-    /// Resolves `a.b.c`, each step by its JSON name or its proto name.
-    ///
-    /// # Errors
-    /// A step that is no field, or one before the last that is a list, map, scalar, `Any`, `Struct`,
-    /// `Value` or `ListValue`.
-    pub fn resolve(root: &MessageDescriptor, text: &str) -> Result<Self, PathError> {
-        let mut steps: Vec<FieldDescriptor> = Vec::new();
-        for name in text.split('.') {
-            if steps.len() == MAX_DEPTH {
-                return Err(PathError::TooLong { limit: MAX_DEPTH });
-            }
-            let message = match steps.last() {
-                None => root.clone(),
-                Some(parent) => enter(parent)?,
-            };
-            match Slot::named(&message, name) {
-                Some(Slot::Field(field)) => steps.push(field),
-                Some(Slot::Extension(_)) | None => {
-                    let name = Excerpt(name).to_string();
-                    return Err(PathError::Unknown { message: message.full_name().to_owned(), name });
-                }
-            }
-        }
-        let is_enum = steps.last().is_some_and(|leaf| matches!(leaf.kind(), Kind::Enum(_)));
-        Ok(Self { text: text.to_owned(), steps, enumeration: is_enum.then(Arc::default) })
-    }
-
     /// The path as it was given to [`resolve`](Self::resolve).
     pub fn as_str(&self) -> &str {
         &self.text
     }
 
-    /// The field at the end.
+    /// The field at the end; the map, if that is one entry of it.
     pub fn leaf(&self) -> &FieldDescriptor {
+        &self.last().field
+    }
+
+    fn last(&self) -> &Step {
         self.steps.last().expect("a split yields at least one step")
     }
 
@@ -117,42 +73,69 @@ impl FieldPath {
     /// # Errors
     /// [`PathError::NotText`].
     pub fn check_text(&self) -> Result<(), PathError> {
-        let leaf = self.leaf();
+        let leaf = self.last();
         let found = match leaf.kind() {
-            _ if leaf.is_map() => "a map".to_owned(),
+            _ if leaf.field.is_map() && leaf.key.is_none() => "a map".to_owned(),
             Kind::Message(message) => match WellKnown::of(&message) {
                 Some(WellKnown::Any) | None => format!("message {}", message.full_name()),
                 Some(_) => return Ok(()),
             },
             _ => return Ok(()),
         };
-        Err(PathError::NotText { name: leaf.name().to_owned(), found })
+        Err(PathError::NotText { name: leaf.field.name().to_owned(), found })
     }
 
     /// Whether both bind the same place: one path is the other or leads through it, or both set a
-    /// member of the same oneof.
+    /// member of the same oneof. Two entries of a map are two places.
     pub fn overlaps(&self, other: &Self) -> bool {
         for (mine, theirs) in self.steps.iter().zip(&other.steps) {
-            if mine.number() != theirs.number() {
-                let oneof = mine.containing_oneof();
-                return oneof.is_some() && oneof == theirs.containing_oneof();
+            if mine.field.number() != theirs.field.number() {
+                let oneof = mine.field.containing_oneof();
+                return oneof.is_some() && oneof == theirs.field.containing_oneof();
+            }
+            if mine.key.is_some() && theirs.key.is_some() && mine.key != theirs.key {
+                return false;
             }
         }
         true
     }
 
+    /// Whether the other path leads through the field at the end of this one.
+    pub fn is_above(&self, other: &Self) -> bool {
+        self.steps.len() < other.steps.len()
+            && self.steps.iter().zip(&other.steps).all(|(mine, theirs)| mine == theirs)
+    }
+
     /// The value that `message` holds at this place, if any was set. A list or map is there when it
     /// has elements, a field without presence when it differs from its default.
-    pub fn value(&self, message: &DynamicMessage) -> Option<Value> {
+    pub fn value<'m>(&self, message: &'m DynamicMessage) -> Option<&'m Value> {
         let (leaf, parents) = self.steps.split_last()?;
+        let at = parents.iter().try_fold(message, |at, parent| parent.find(at)?.as_message())?;
+        leaf.find(at)
+    }
+
+    /// Whether `message` holds another value than this at the place. NaN is the same as itself here.
+    pub fn contradicts(&self, message: &DynamicMessage, value: &Value) -> bool {
+        self.value(message).is_some_and(|given| {
+            let wire = |value| reference::encode_field(self.leaf(), value);
+            given != value && wire(given) != wire(value)
+        })
+    }
+
+    /// A field that `message` holds in place of one on this path: another member of its oneof.
+    pub fn rival(&self, message: &DynamicMessage) -> Option<FieldDescriptor> {
         let mut at = message;
-        for parent in parents {
-            match at.get_field(parent) {
-                Cow::Borrowed(Value::Message(child)) => at = child,
-                _ => return None,
+        for step in &self.steps {
+            if let Some(oneof) = step.field.containing_oneof() {
+                let other =
+                    oneof.fields().find(|other| other.number() != step.field.number() && at.has_field(other));
+                if other.is_some() {
+                    return other;
+                }
             }
+            at = step.find(at)?.as_message()?;
         }
-        at.has_field(leaf).then(|| at.get_field(leaf).into_owned())
+        None
     }
 
     /// The value that `text` stands for: ProtoJSON without its quotes. For a repeated field one
@@ -180,7 +163,7 @@ impl FieldPath {
             let expected = "a field that plain text can set".to_owned();
             return Err(refuse(Reason::Mismatch { expected, found }));
         }
-        let message = match self.leaf().kind() {
+        let message = match self.last().kind() {
             Kind::Message(message) => message,
             scalar => return self.scalar(&scalar, utf8, options).map_err(refuse),
         };
@@ -192,28 +175,6 @@ impl FieldPath {
             None => Err(refuse(Reason::mismatch(scalar::expected(&Kind::Message(message)), utf8))),
         }
         .map(Value::Message)
-    }
-
-    /// Appends the field to wire bytes that do not hold it: what [`set`](Self::set) and
-    /// [`message_to_wire`](crate::codec::message_to_wire) would make of the text. `None` for a path of
-    /// several steps, for a list or message, and for text that is no value of the field; `out` is then
-    /// as before.
-    pub fn to_wire(&self, text: &[u8], options: &ReadOptions, out: &mut BytesMut) -> Option<()> {
-        let [field] = self.steps.as_slice() else { return None };
-        let kind = field.kind();
-        if field.is_list() || matches!(kind, Kind::Message(_)) {
-            return None;
-        }
-        let text = std::str::from_utf8(text).ok()?;
-        if kind == Kind::String && (!text.is_empty() || field.supports_presence()) {
-            encode_key(field.number(), WireType::LengthDelimited, out);
-            encode_varint(u64::try_from(text.len()).ok()?, out);
-            out.extend_from_slice(text.as_bytes());
-            return Some(());
-        }
-        let value = self.scalar(&kind, text, options).ok()?;
-        out.extend_from_slice(&reference::encode_field(field, &value));
-        Some(())
     }
 
     /// A value that is no message; an enum also by the other names that the options let pass.
@@ -246,15 +207,58 @@ impl FieldPath {
         let Some((leaf, parents)) = self.steps.split_last() else { return Ok(()) };
         let mut at = message;
         for parent in parents {
-            let Some(child) = at.get_field_mut(parent).as_message_mut() else { return Ok(()) };
+            let Some(child) = parent.enter(at) else { return Ok(()) };
             at = child;
         }
-        if !leaf.is_list() {
-            at.set_field(leaf, value);
-        } else if let Some(list) = at.get_field_mut(leaf).as_list_mut() {
+        leaf.put(at, value);
+        Ok(())
+    }
+}
+
+impl Step {
+    /// The type of the value at this place.
+    fn kind(&self) -> Kind {
+        match self.field.kind() {
+            Kind::Message(entry) if self.key.is_some() => entry.map_entry_value_field().kind(),
+            kind => kind,
+        }
+    }
+
+    /// The value, if one was set.
+    fn find<'m>(&self, message: &'m DynamicMessage) -> Option<&'m Value> {
+        if !message.has_field(&self.field) {
+            return None;
+        }
+        let Cow::Borrowed(value) = message.get_field(&self.field) else { return None };
+        match &self.key {
+            Some(key) => value.as_map()?.get(key),
+            None => Some(value),
+        }
+    }
+
+    /// The message at this place, which comes into being.
+    fn enter<'m>(&self, message: &'m mut DynamicMessage) -> Option<&'m mut DynamicMessage> {
+        let kind = self.kind();
+        let value = message.get_field_mut(&self.field);
+        match &self.key {
+            None => value.as_message_mut(),
+            Some(key) => {
+                let entry = value.as_map_mut()?.entry(key.clone());
+                entry.or_insert_with(|| Value::default_value(&kind)).as_message_mut()
+            }
+        }
+    }
+
+    fn put(&self, message: &mut DynamicMessage, value: Value) {
+        if let Some(key) = &self.key {
+            if let Some(map) = message.get_field_mut(&self.field).as_map_mut() {
+                map.insert(key.clone(), value);
+            }
+        } else if !self.field.is_list() {
+            message.set_field(&self.field, value);
+        } else if let Some(list) = message.get_field_mut(&self.field).as_list_mut() {
             list.push(value);
         }
-        Ok(())
     }
 }
 
@@ -270,20 +274,4 @@ impl std::fmt::Display for FieldPath {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(&self.text)
     }
-}
-
-/// The message of a step that is not the last.
-fn enter(field: &FieldDescriptor) -> Result<MessageDescriptor, PathError> {
-    let found = match field.kind() {
-        _ if field.is_map() => "a map",
-        _ if field.is_list() => "a repeated field",
-        Kind::Message(message) => match WellKnown::of(&message) {
-            Some(WellKnown::Any | WellKnown::Struct | WellKnown::Value | WellKnown::ListValue) => {
-                "a message whose fields depend on its value"
-            }
-            _ => return Ok(message),
-        },
-        _ => "a scalar",
-    };
-    Err(PathError::Through { name: field.name().to_owned(), found })
 }
