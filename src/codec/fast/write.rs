@@ -29,6 +29,7 @@ pub(crate) fn to_json(
         out,
         entries: Vec::new(),
         arrange: None,
+        white: options.add_whitespace,
         indent: 0,
         anys: 0,
     };
@@ -73,7 +74,9 @@ pub(super) struct Writer<'t, 'o> {
     pub(super) entries: Vec<u32>,
     /// Whether each message is to be put in order before it is printed, and what that may still copy.
     arrange: Option<usize>,
-    /// Brackets around this place, as far as they are told by white space.
+    /// Whether there is white space between tokens.
+    pub(super) white: bool,
+    /// Brackets around this place.
     indent: usize,
     /// `Any` messages around this place.
     pub(super) anys: usize,
@@ -270,14 +273,19 @@ impl<'t> Writer<'t, '_> {
     #[inline]
     fn key(&mut self, field: &Field, first: &mut bool) -> Result<(), Stop> {
         let key = if self.options.preserve_proto_field_names { &field.proto_key } else { &field.json_key };
-        if self.options.add_whitespace {
-            self.next(first);
-            self.out.extend_from_slice(key.get(1..).unwrap_or_default());
-            self.out.put_u8(b' ');
-        } else {
-            let from = usize::from(std::mem::replace(first, false));
-            self.out.extend_from_slice(key.get(from..).unwrap_or_default());
+        if self.white {
+            return self.white_key(key, first);
         }
+        let from = usize::from(std::mem::replace(first, false));
+        self.out.extend_from_slice(key.get(from..).unwrap_or_default());
+        self.check()
+    }
+
+    #[cold]
+    fn white_key(&mut self, key: &[u8], first: &mut bool) -> Result<(), Stop> {
+        self.next(first);
+        self.out.extend_from_slice(key.get(1..).unwrap_or_default());
+        self.out.put_u8(b' ');
         self.check()
     }
 
@@ -290,7 +298,7 @@ impl<'t> Writer<'t, '_> {
     #[inline]
     pub(super) fn close(&mut self, bracket: u8, empty: bool) {
         self.indent -= 1;
-        if self.options.add_whitespace && !empty {
+        if self.white && !empty {
             self.line();
         }
         self.out.put_u8(bracket);
@@ -302,11 +310,12 @@ impl<'t> Writer<'t, '_> {
         if !std::mem::replace(first, false) {
             self.out.put_u8(b',');
         }
-        if self.options.add_whitespace {
+        if self.white {
             self.line();
         }
     }
 
+    #[cold]
     fn line(&mut self) {
         self.out.put_u8(b'\n');
         self.out.put_bytes(b' ', 2 * self.indent);

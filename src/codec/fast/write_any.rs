@@ -66,7 +66,7 @@ impl Writer<'_, '_> {
     fn member(&mut self, key: &[u8], first: &mut bool) -> Result<(), Stop> {
         self.next(first);
         self.out.extend_from_slice(key);
-        if self.options.add_whitespace {
+        if self.white {
             self.out.extend_from_slice(b" ");
         }
         self.check()

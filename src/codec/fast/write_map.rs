@@ -52,7 +52,7 @@ impl Writer<'_, '_> {
             self.next(&mut first);
             self.check()?;
             self.map_key(key, &entry)?;
-            self.out.extend_from_slice(if self.options.add_whitespace { b": " } else { b":" });
+            self.out.extend_from_slice(if self.white { b": " } else { b":" });
             let mut value = Wire::new(entry.value);
             if value.is_empty() {
                 self.default(field.kind, depth)?;
