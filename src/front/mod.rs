@@ -15,6 +15,7 @@ mod classify;
 mod gate;
 mod grpc;
 mod grpc_web;
+mod linger;
 mod open;
 mod rest;
 
@@ -65,7 +66,8 @@ impl Edge {
         let access = Access::open(&self.0.access, &request, door);
         let journal = access.as_ref().map(Access::journal);
         let opening = Opening { plan, calls: self.0.calls.clone(), journal };
-        let (head, mut body) = request.into_parts();
+        let (head, body) = request.into_parts();
+        let (mut body, linger) = linger::watch(&head, body);
         if let Some(access) = &access {
             body = access.count(body);
         }
@@ -75,9 +77,10 @@ impl Edge {
             (Ok(()), Door::GrpcWeb(format)) => grpc_web::serve(opening, head, body, format).await,
             (Ok(()), Door::Rest) => rest::serve(opening, head, body).await,
         };
-        match access {
+        let response = match access {
             Some(access) => access.follow(response),
             None => response,
-        }
+        };
+        linger::hold(linger, response).await
     }
 }
