@@ -4,6 +4,7 @@
 //! |---|---|---|
 //! | [`grpc`] | `application/grpc`, HTTP/2 | HTTP 200 and the status in trailers |
 //! | [`grpc_web`] | `application/grpc-web`, `-text` | HTTP 200 and the status in a trailer frame |
+//! | [`connect`] | `application/connect+`, `Connect-Protocol-Version`, `connect=v1` | the HTTP status of the call's status; of a stream HTTP 200 and the status in an envelope |
 //! | [`rest`] | anything else | the HTTP status of the call's status, JSON |
 //!
 //! A door does four things: find the method, make metadata of headers, make frames of the body, and turn the answer of
@@ -12,6 +13,7 @@
 mod access;
 mod body;
 mod classify;
+mod connect;
 mod gate;
 mod grpc;
 mod grpc_web;
@@ -75,6 +77,7 @@ impl Edge {
             (Err(refused), _) => refused.into_response(),
             (Ok(()), Door::Grpc) => grpc::serve(opening, head, body).await,
             (Ok(()), Door::GrpcWeb(format)) => grpc_web::serve(opening, head, body, format).await,
+            (Ok(()), Door::Connect(shape)) => connect::serve(opening, head, body, shape).await,
             (Ok(()), Door::Rest) => rest::serve(opening, head, body).await,
         };
         let response = match access {
