@@ -68,11 +68,23 @@ struct Suite {
     cases: usize,
 }
 
-const SUITES: [Suite; 4] = [
+const SUITES: [Suite; 6] = [
     Suite { name: "grpc_before_connect_go", config: "grpc.yaml", backend: "referenceserver", cases: 372 },
     Suite { name: "grpc_before_grpc_go", config: "grpc.yaml", backend: "grpcserver", cases: 372 },
     Suite { name: "web_before_connect_go", config: "grpc_web.yaml", backend: "referenceserver", cases: 364 },
     Suite { name: "web_before_grpc_go", config: "grpc_web.yaml", backend: "grpcserver", cases: 364 },
+    Suite {
+        name: "connect_before_connect_go",
+        config: "connect.yaml",
+        backend: "referenceserver",
+        cases: 804,
+    },
+    Suite {
+        name: "connect_before_grpc_go",
+        config: "connect_without_get.yaml",
+        backend: "grpcserver",
+        cases: 800,
+    },
 ];
 
 impl Suite {
