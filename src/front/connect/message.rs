@@ -10,10 +10,10 @@ use tonic_types::{ErrorDetails, StatusExt};
 
 use super::Format;
 use crate::{
-    call::CallError,
+    call::{CallError, reason},
     codec::{ReadError, ReadOptions, Unprintable, WriteError, WriteOptions},
     grpc::{
-        frame::{self, FrameError, Message},
+        frame::{self, Message},
         gzip::{self, GzipError},
     },
     plan::MethodPlan,
@@ -65,11 +65,14 @@ pub(super) fn plain(message: Message) -> Result<Bytes, CallError> {
 pub(super) fn inflate(bytes: &[u8], limit: usize) -> Result<Bytes, CallError> {
     gzip::inflate(bytes, limit).map_err(|error| match error {
         GzipError::Malformed => super::bad_request(error.to_string()),
-        // Nobody knows how long it would have become.
-        GzipError::TooLarge { limit } => {
-            CallError::request_frame(FrameError::TooLarge { length: limit + 1, limit })
-        }
+        GzipError::TooLarge { limit } => too_large(limit, " when inflated"),
     })
+}
+
+/// A message whose end was not waited for, so that nobody knows how long it is.
+pub(super) fn too_large(limit: usize, when: &str) -> CallError {
+    let message = format!("request message is over the limit of {limit} bytes{when} (max_request_bytes)");
+    CallError::refused(Code::ResourceExhausted, reason::MESSAGE_TOO_LARGE, message)
 }
 
 /// A message as gzip, where that is shorter.

@@ -42,6 +42,7 @@ use super::{
 use crate::{
     call::{CallError, Context, Kind, reason},
     grpc::{GRPC_ACCEPT_ENCODING, GRPC_ENCODING, GRPC_TIMEOUT, gzip, metadata},
+    plan::MethodPlan,
 };
 
 /// The two forms of a call.
@@ -157,15 +158,16 @@ fn not_allowed(allow: &'static str) -> Response {
     (StatusCode::METHOD_NOT_ALLOWED, [(header::ALLOW, allow)], text).into_response()
 }
 
-/// A content type that the method does not have. No error of Connect, as [`not_allowed`].
-fn unsupported(kind: Kind) -> Response {
+/// A content type that a method of this kind does not have. No error of Connect, as [`not_allowed`].
+fn unsupported(opening: &Opening, method: Option<&MethodPlan>, kind: Kind) -> Response {
     let accept = match kind {
         Kind::Unary => "application/json, application/proto",
         Kind::ClientStream | Kind::ServerStream | Kind::Bidi => {
             "application/connect+json, application/connect+proto"
         }
     };
-    let text = format!("expected one of the content types {accept}\n");
+    let error = opening.refused(method, bad_request(format!("expected one of the content types {accept}")));
+    let text = format!("{}\n", error.status().message());
     (StatusCode::UNSUPPORTED_MEDIA_TYPE, [(HeaderName::from_static("accept-post"), accept)], text)
         .into_response()
 }

@@ -22,14 +22,17 @@ pub(super) async fn serve(opening: Opening, mut head: Parts, body: HttpBody) -> 
         return not_allowed("POST");
     }
     let format = format(&head.headers, b"application/connect+");
-    let Some(format) = format else { return unsupported(Kind::Bidi) };
+    let Some(format) = format else {
+        let method = opening.plan.method(head.uri.path()).ok().map(AsRef::as_ref);
+        return unsupported(&opening, method, method.map_or(Kind::Bidi, |method| method.kind));
+    };
     let plan = Arc::clone(&opening.plan);
     let method = match plan.method(head.uri.path()) {
         Ok(method) => method,
         Err(error) => return refusal(&plan, None, format, &opening.refused(None, error)),
     };
     if method.kind == Kind::Unary {
-        return unsupported(method.kind);
+        return unsupported(&opening, Some(method), method.kind);
     }
     let deflates = takes_gzip(&head.headers, &ACCEPT_ENCODING);
     match call(opening, method, &mut head.headers, body, format).await {

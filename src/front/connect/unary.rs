@@ -16,7 +16,7 @@ use crate::{
     call::{self, Body, CallError, Inbound, Kind},
     front::{body, open, open::Opening},
     grpc::{
-        frame::{self, FrameError, HEADER_LEN},
+        frame::{self, HEADER_LEN},
         gzip, status,
     },
     plan::MethodPlan,
@@ -43,21 +43,21 @@ pub(super) async fn serve(opening: Opening, head: Parts, body: HttpBody) -> Resp
         _ if may_be_get => return not_allowed("GET, POST"),
         _ => return not_allowed("POST"),
     }
-    let answer = if method.kind == Kind::Unary { call(opening, method, head, body).await } else { Ok(None) };
-    match answer {
-        Ok(Some(response)) => response,
-        Ok(None) => unsupported(method.kind),
+    if method.kind != Kind::Unary {
+        return unsupported(&opening, Some(method), method.kind);
+    }
+    match call(opening, method, head, body).await {
+        Ok(response) => response,
         Err(failure) => failure.into_response(&plan),
     }
 }
 
-/// `None` for a format that is not served.
 async fn call(
     opening: Opening,
     method: &Arc<MethodPlan>,
     mut head: Parts,
     body: HttpBody,
-) -> Result<Option<Response>, Failure> {
+) -> Result<Response, Failure> {
     let mut context = opening.context(method, Inbound::Connect);
     let is_get = head.method == Method::GET;
     let refused = |error| Failure::of(Some(method), &opening.refused(Some(method), error));
@@ -67,7 +67,9 @@ async fn call(
         Some(asked) => asked.format,
         None => format(&head.headers, b"application/"),
     };
-    let Some(format) = format else { return Ok(None) };
+    let Some(format) = format else {
+        return Ok(unsupported(&opening, Some(method), method.kind));
+    };
     let coding = head.headers.remove(header::CONTENT_ENCODING);
     let deflates = takes_gzip(&head.headers, &header::ACCEPT_ENCODING);
     enter(&mut head.headers, &mut context).map_err(refused)?;
@@ -77,35 +79,29 @@ async fn call(
         Some(asked) => (bytes(asked.message), asked.gzip),
         None => {
             let is_gzip = is_gzip(coding.as_ref()).map_err(refused)?;
-            let most = if is_gzip { gzip::longest(limit) } else { limit };
             let time = open::body_time(method, &context);
-            let collected = collect(body, most, time).await;
-            (collected.map_err(|error| refused(error.unwrap_or_else(|| too_large(most, limit))))?, is_gzip)
+            (collect(body, limit, is_gzip, time).await.map_err(refused)?, is_gzip)
         }
     };
     let frame = frame(method, format, bytes, is_gzip).map_err(refused)?;
     let answer = opening.call(method, context, head.headers, Body::full(frame)).await;
     let answer = answer.map_err(|error| Failure::of(Some(method), &error))?;
-    reply(method, format, answer, deflates, is_get).await.map(Some)
+    reply(method, format, answer, deflates, is_get).await
 }
 
 fn bytes(message: Cow<'_, [u8]>) -> Bytes {
     message.into_owned().into()
 }
 
-/// Reads a body that is one message; an error that is none is a body that is too large.
-async fn collect(body: HttpBody, limit: usize, time: Duration) -> Result<Bytes, Option<CallError>> {
-    match tokio::time::timeout(time, Limited::new(body, limit).collect()).await {
+/// Reads a body that is one message.
+async fn collect(body: HttpBody, limit: usize, is_gzip: bool, time: Duration) -> Result<Bytes, CallError> {
+    let most = if is_gzip { gzip::longest(limit) } else { limit };
+    match tokio::time::timeout(time, Limited::new(body, most).collect()).await {
         Ok(Ok(collected)) => Ok(collected.to_bytes()),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(None),
-        Ok(Err(_)) => Err(Some(CallError::client_gone())),
-        Err(_) => Err(Some(body::late(time))),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(message::too_large(limit, "")),
+        Ok(Err(_)) => Err(CallError::client_gone()),
+        Err(_) => Err(body::late(time)),
     }
-}
-
-/// How long the body is nobody knows: it was left unread at this point.
-fn too_large(read: usize, limit: usize) -> CallError {
-    CallError::request_frame(FrameError::TooLarge { length: read + 1, limit })
 }
 
 /// Makes a frame of the client's message.
