@@ -86,6 +86,7 @@ pub(super) fn miss(opening: &Opening, head: &Parts, miss: Miss) -> Result<Respon
     let (method, path) = (head.method.as_str(), head.uri.path());
     let (code, http, allow, message) = match miss {
         Miss::MethodNotAllowed(allow) if head.method == Method::OPTIONS => return Ok(options(&allow)),
+        Miss::Redirect(path) => return Ok(redirect(&path, head.uri.query())),
         Miss::MethodNotAllowed(allow) => {
             let message = format!("{method} is not allowed for this path, expected one of {allow}");
             (Code::Unimplemented, StatusCode::METHOD_NOT_ALLOWED, Some(allow), message)
@@ -115,6 +116,17 @@ fn options(allow: &Allow) -> Response {
     *response.status_mut() = StatusCode::NO_CONTENT;
     if let Ok(allow) = HeaderValue::try_from(allow.to_string()) {
         response.headers_mut().insert(header::ALLOW, allow);
+    }
+    response
+}
+
+/// 308 for every method, GET too: it is the one redirect that keeps method and body, and may be cached.
+fn redirect(path: &str, query: Option<&str>) -> Response {
+    let mut response = Response::new(HttpBody::empty());
+    *response.status_mut() = StatusCode::PERMANENT_REDIRECT;
+    let location = query.map_or_else(|| path.to_owned(), |query| format!("{path}?{query}"));
+    if let Ok(location) = HeaderValue::try_from(location) {
+        response.headers_mut().insert(header::LOCATION, location);
     }
     response
 }
