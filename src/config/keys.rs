@@ -6,13 +6,24 @@
 pub(super) struct Place {
     /// As the reference page titles it, `[]` for a list and `NAME` for a name of the operator's.
     pub(super) name: &'static str,
-    /// Whether the case of keys is ignored, as gRPC does in a service config.
-    pub(super) any_case: bool,
+    /// How keys may be spelt.
+    pub(super) case: Case,
     /// The keys that are acted on.
     pub(super) keys: &'static [Key],
     /// The keys that a later version acts on. Refused rather than ignored: a rate limit or an
     /// authentication rule that silently does nothing is worse than no start.
     pub(super) later: &'static [&'static str],
+}
+
+/// How keys may be spelt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Case {
+    /// As they stand in the table.
+    Exact,
+    /// In any case, as gRPC reads a service config.
+    Ignored,
+    /// As they stand in the table or in lowerCamelCase, as ProtoJSON reads the fields of a message.
+    Proto,
 }
 
 /// One key.
@@ -33,19 +44,29 @@ const fn key(name: &'static str, kind: &'static str, default: &'static str, mean
 }
 
 const fn place(name: &'static str, keys: &'static [Key], later: &'static [&'static str]) -> Place {
-    Place { name, any_case: false, keys, later }
+    Place { name, case: Case::Exact, keys, later }
+}
+
+/// The place of a protobuf message.
+const fn message(name: &'static str, keys: &'static [Key]) -> Place {
+    Place { name, case: Case::Proto, keys, later: &[] }
 }
 
 /// Every place, in the order of the reference page.
 #[cfg(test)]
-pub(super) static PLACES: [&Place; 14] = [
+pub(super) static PLACES: [&Place; 19] = [
     &ROOT,
     &LISTENER,
     &ADMIN,
     &CLUSTER,
     &DESCRIPTORS,
+    &PROTOS,
     &SERVICE_CONFIG,
     &POLICY,
+    &HTTP,
+    &HTTP_RULE,
+    &HTTP_BINDING,
+    &HTTP_CUSTOM,
     &REST,
     &PRINT_OPTIONS,
     &RUNTIME,
@@ -64,12 +85,13 @@ pub(super) static ROOT: Place = place(
         key("admin", "table", "-", "The operator's port."),
         key("clusters", "table", "-", "The gRPC backends by name: a target, or a table. At least one."),
         key("policies", "list", "-", "Deadlines and limits by selector."),
+        key("http", "table", "-", "HTTP rules of methods, in the form of `google.api.Http`."),
         key("rest", "table", "-", "How JSON requests are understood and answered."),
         key("runtime", "table", "-", "The process."),
         key("shutdown", "table", "-", "How the process ends."),
         key("telemetry", "table", "-", "What the process tells about itself."),
     ],
-    &["routes", "http", "openapi", "cors", "authentication", "authorization", "stores", "overload", "config"],
+    &["routes", "openapi", "cors", "authentication", "authorization", "stores", "overload", "config"],
 );
 
 pub(super) static LISTENER: Place = place(
@@ -163,13 +185,34 @@ pub(super) static DESCRIPTORS: Place = place(
             "Files of a `FileDescriptorSet` (`protoc --include_imports --descriptor_set_out`, `buf build -o`), \
              relative to the configuration file.",
         ),
+        key("protos", "table", "-", "Proto files to compile in process."),
     ],
-    &["protos"],
+    &[],
+);
+
+pub(super) static PROTOS: Place = place(
+    "clusters.NAME.descriptors.protos",
+    &[
+        key(
+            "files",
+            "list of paths",
+            "-",
+            "The files, named as `import` statements name them: relative to one of `import_paths`.",
+        ),
+        key(
+            "import_paths",
+            "list of paths",
+            "the folder of the configuration file",
+            "The folders that `import` statements are looked up in, in this order, relative to the configuration file. \
+             What they do not have of google/api, google/rpc and google/protobuf is built in.",
+        ),
+    ],
+    &[],
 );
 
 pub(super) static SERVICE_CONFIG: Place = Place {
     name: "clusters.NAME.service_config",
-    any_case: true,
+    case: Case::Ignored,
     keys: &[key(
         "loadBalancingConfig",
         "list of tables of one key",
@@ -202,6 +245,72 @@ pub(super) static POLICY: Place = place(
         key("max_stream_duration", "duration, `none`", "`1h`", "How long a stream may live."),
     ],
     &["rate_limits", "idempotency", "retry", "cache", "coalesce", "hedging"],
+);
+
+pub(super) static HTTP: Place = message(
+    "http",
+    &[
+        key(
+            "rules",
+            "list",
+            "`[]`",
+            "The rules. Of those that select a method the last one counts, and it replaces what the method's proto file says.",
+        ),
+        key(
+            "fully_decode_reserved_expansion",
+            "`true`, `false`",
+            "`false`",
+            "Whether a path variable of several segments is decoded but for `%2F`, even where `rest.url_unescape_spec` \
+             would keep reserved characters.",
+        ),
+    ],
+);
+
+pub(super) static HTTP_RULE: Place = message(
+    "http.rules[]",
+    &[
+        key("selector", "selector", "-", "The methods that the rule is for."),
+        key(
+            "get",
+            "path template",
+            "-",
+            "GET requests of this path. One of the six from here to `custom` is given.",
+        ),
+        key("put", "path template", "-", "PUT requests of this path."),
+        key("post", "path template", "-", "POST requests of this path."),
+        key("delete", "path template", "-", "DELETE requests of this path."),
+        key("patch", "path template", "-", "PATCH requests of this path."),
+        key("custom", "table", "-", "Requests of any other method."),
+        key("body", "`*`, name of a field", "-", BODY),
+        key("response_body", "name of a field", "-", RESPONSE_BODY),
+        key("additional_bindings", "list", "`[]`", "Further requests that call the same methods."),
+    ],
+);
+
+pub(super) static HTTP_BINDING: Place = message(
+    "http.rules[].additional_bindings[]",
+    &[
+        key("get", "path template", "-", "As in the rule itself, and so are the others."),
+        key("put", "path template", "-", "PUT requests of this path."),
+        key("post", "path template", "-", "POST requests of this path."),
+        key("delete", "path template", "-", "DELETE requests of this path."),
+        key("patch", "path template", "-", "PATCH requests of this path."),
+        key("custom", "table", "-", "Requests of any other method."),
+        key("body", "`*`, name of a field", "-", BODY),
+        key("response_body", "name of a field", "-", RESPONSE_BODY),
+    ],
+);
+
+const BODY: &str = "What the request body is: the message, one field of it, or nothing.";
+
+const RESPONSE_BODY: &str = "The field of the reply that is the whole response body.";
+
+pub(super) static HTTP_CUSTOM: Place = message(
+    "http.rules[].custom",
+    &[
+        key("kind", "HTTP method, `*`", "-", "The method, such as `HEAD`; `*` for every one."),
+        key("path", "path template", "-", "The path."),
+    ],
 );
 
 pub(super) static REST: Place = place(

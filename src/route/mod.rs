@@ -193,8 +193,8 @@ impl<T> Table<T> {
     /// A [`Miss`] that says which of 308, 400, 404 and 405 it is.
     pub fn lookup<'t, 'p>(&'t self, method: &str, raw_path: &'p str) -> Result<Match<'t, 'p, T>, Miss> {
         match self.merged(raw_path) {
-            Cow::Borrowed(path) => self.find(method, path, &mut 0),
-            Cow::Owned(path) => self.find(method, &path, &mut 0).map(Match::into_owned),
+            Cow::Borrowed(path) => self.find(method, path, &mut 0).map(|(_, found)| found),
+            Cow::Owned(path) => self.find(method, &path, &mut 0).map(|(_, found)| found.into_owned()),
         }
     }
 
@@ -232,13 +232,14 @@ impl<T> Table<T> {
         shadow::shadowed(self)
     }
 
-    /// [`lookup`](Self::lookup) of a path whose slashes are merged; adds the nodes it passed to `passed`.
+    /// [`lookup`](Self::lookup) of a path whose slashes are merged, with the route's index; adds the nodes it passed to
+    /// `passed`.
     fn find<'t, 'p>(
         &'t self,
         method: &str,
         raw_path: &'p str,
         passed: &mut usize,
-    ) -> Result<Match<'t, 'p, T>, Miss> {
+    ) -> Result<(usize, Match<'t, 'p, T>), Miss> {
         let (path, slash) = self.split(raw_path)?;
         let mut others = BTreeSet::new();
         let mut found = None;
@@ -251,8 +252,10 @@ impl<T> Table<T> {
                 }
             });
             *passed += nodes;
-            let route = searched.break_value().and_then(|route| self.routes.get(route));
-            found = route.map(|route| route.captured(path, self.options.unescape));
+            found = searched.break_value().and_then(|index| {
+                let route = self.routes.get(index)?;
+                Some((index, route.captured(path, self.options.unescape)))
+            });
             found.is_none()
         });
         match found {

@@ -493,7 +493,7 @@ fn a_lookup_passes_as_many_nodes_among_ten_thousand_routes_as_among_ten() {
     assert_eq!((few.routes().len(), many.routes().len()), (10, 10_000));
     let passed = |table: &Table<String>, path: &str| {
         let mut passed = 0;
-        let found = table.find("GET", path, &mut passed).map(|found| found.value.clone());
+        let found = table.find("GET", path, &mut passed).map(|(_, found)| found.value.clone());
         (found, passed)
     };
     for path in ["/v1/r1/x", "/v1/r1/x:go", "/v1/z/s1", "/t1/a/b/c", "/u/a/b/c/w1", "/u/w", "/v2/x", "/v1/r1"]
