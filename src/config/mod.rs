@@ -26,6 +26,7 @@ mod overrides;
 mod policy;
 mod problems;
 mod report;
+mod rest;
 mod selector;
 mod substitute;
 mod suggest;
@@ -41,6 +42,9 @@ pub use http::{Http, HttpBinding, HttpRule};
 pub use load::{Loaded, load};
 pub use policy::{Policies, Policy, PolicyRule};
 pub use report::{Diagnostic, Origin, Report, Severity};
+pub use rest::{
+    ErrorFormat, ParameterName, Rest, RestPolicy, RestRule, StreamFormat, TrailingSlash, UrlUnescape,
+};
 pub use selector::Selector;
 pub use target::Target;
 pub use value::Invalid;
@@ -157,28 +161,6 @@ pub enum LoadBalancing {
     LeastRequest,
 }
 
-/// How JSON requests are understood and answered.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Rest {
-    /// Whether every exposed method answers at `POST /pkg.Service/Method`.
-    pub auto_mapping: bool,
-    /// How messages are printed as JSON.
-    pub print_options: PrintOptions,
-}
-
-/// How messages are printed as JSON; Envoy's `grpc_json_transcoder` words.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct PrintOptions {
-    /// Whether scalar and repeated fields are printed when they hold their default.
-    pub always_print_primitive_fields: bool,
-    /// Whether enums are printed as numbers.
-    pub always_print_enums_as_ints: bool,
-    /// Whether fields keep the names of the proto file.
-    pub preserve_proto_field_names: bool,
-    /// Whether the JSON is indented.
-    pub add_whitespace: bool,
-}
-
 /// The process.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Runtime {
@@ -250,6 +232,20 @@ impl Config {
     /// What holds for `method` of the service with the full name `service`.
     pub fn policy_for(&self, service: &str, method: &str) -> Policy {
         self.policies.resolve(service, method)
+    }
+
+    /// How JSON requests of `method` of the service with the full name `service` are understood and answered.
+    pub fn rest_for(&self, service: &str, method: &str) -> RestPolicy {
+        let mut policy = self.rest_default();
+        self.policies.resolve_rest(service, method, &mut policy);
+        policy
+    }
+
+    /// How JSON requests are answered whose method is not known.
+    pub fn rest_default(&self) -> RestPolicy {
+        let mut policy = RestPolicy::default();
+        self.rest.methods.apply(&mut policy);
+        policy
     }
 }
 
@@ -357,12 +353,6 @@ impl Default for Descriptors {
             protosets: Vec::new(),
             protos: Protos::default(),
         }
-    }
-}
-
-impl Default for Rest {
-    fn default() -> Self {
-        Self { auto_mapping: true, print_options: PrintOptions::default() }
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::config::rest::{RestPolicy, RestRule};
 use crate::config::selector::Selector;
 
 /// What holds for one method after every entry that matches it.
@@ -39,6 +40,8 @@ pub struct PolicyRule {
     pub stream_idle_timeout: Option<Option<Duration>>,
     /// Sets [`Policy::max_stream_duration`], to `Some(None)` by the word `none`.
     pub max_stream_duration: Option<Option<Duration>>,
+    /// Sets parts of the [`RestPolicy`].
+    pub rest: RestRule,
 }
 
 /// The entries of `policies`, the most specific last.
@@ -69,6 +72,13 @@ impl Policies {
         policy.timeout = policy.timeout.map(|timeout| timeout.min(policy.max_timeout));
         policy
     }
+
+    /// Sets in `policy` what the entries say of REST, as [`resolve`](Self::resolve).
+    pub(super) fn resolve_rest(&self, service: &str, method: &str, policy: &mut RestPolicy) {
+        for rule in self.rules.iter().filter(|rule| rule.selector.matches(service, method)) {
+            rule.rest.apply(policy);
+        }
+    }
 }
 
 impl PolicyRule {
@@ -82,6 +92,7 @@ impl PolicyRule {
             max_response_bytes: None,
             stream_idle_timeout: None,
             max_stream_duration: None,
+            rest: RestRule::default(),
         }
     }
 

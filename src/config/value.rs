@@ -9,6 +9,7 @@
 //! ```
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use crate::config::suggest::{closest, did_you_mean, one_of};
@@ -131,10 +132,17 @@ pub(super) fn switch(text: &str) -> Result<bool, Invalid> {
 
 /// A number of worker threads; zero leaves the choice to the machine.
 pub(super) fn worker_threads(text: &str) -> Result<usize, Invalid> {
+    number(text, 0..=MOST_WORKERS).map_err(|wrong| wrong.help("0 means one per CPU"))
+}
+
+/// A whole number within bounds.
+pub(super) fn number(text: &str, bounds: RangeInclusive<usize>) -> Result<usize, Invalid> {
     match text.trim().parse() {
-        Ok(number @ 0..=MOST_WORKERS) => Ok(number),
-        _ => Err(Invalid::new(format!("expected a number from 0 to {MOST_WORKERS}, found {}", quoted(text)))
-            .help("0 means one per CPU")),
+        Ok(number) if bounds.contains(&number) => Ok(number),
+        _ => {
+            let (least, most) = (bounds.start(), bounds.end());
+            Err(Invalid::new(format!("expected a number from {least} to {most}, found {}", quoted(text))))
+        }
     }
 }
 

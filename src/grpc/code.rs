@@ -57,6 +57,34 @@ pub fn from_http(status: StatusCode) -> Code {
     }
 }
 
+/// The code of a name as `google/rpc/code.proto` spells it.
+pub fn by_name(name: &str) -> Option<Code> {
+    (0..=16).map(Code::from_i32).find(|code| self::name(*code) == name)
+}
+
+/// The name of a code as `google/rpc/code.proto` spells it.
+pub fn name(code: Code) -> &'static str {
+    match code {
+        Code::Ok => "OK",
+        Code::Cancelled => "CANCELLED",
+        Code::Unknown => "UNKNOWN",
+        Code::InvalidArgument => "INVALID_ARGUMENT",
+        Code::DeadlineExceeded => "DEADLINE_EXCEEDED",
+        Code::NotFound => "NOT_FOUND",
+        Code::AlreadyExists => "ALREADY_EXISTS",
+        Code::PermissionDenied => "PERMISSION_DENIED",
+        Code::ResourceExhausted => "RESOURCE_EXHAUSTED",
+        Code::FailedPrecondition => "FAILED_PRECONDITION",
+        Code::Aborted => "ABORTED",
+        Code::OutOfRange => "OUT_OF_RANGE",
+        Code::Unimplemented => "UNIMPLEMENTED",
+        Code::Internal => "INTERNAL",
+        Code::Unavailable => "UNAVAILABLE",
+        Code::DataLoss => "DATA_LOSS",
+        Code::Unauthenticated => "UNAUTHENTICATED",
+    }
+}
+
 /// The `grpc_code` label of a code.
 pub fn label(code: Code) -> &'static str {
     match code {

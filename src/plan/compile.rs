@@ -7,7 +7,7 @@ use prost_reflect::DescriptorPool;
 use super::{Binding, MethodPlan, Plan};
 use crate::{
     codec::{Codecs, ReadOptions, WriteOptions},
-    config::{self, Config},
+    config::{self, Config, RestPolicy},
     route::{Table, Template},
     schema::{self, HttpRule, Schema},
     telemetry::Metrics,
@@ -51,6 +51,7 @@ impl Plan {
                 Err(why) => missing.push((source.cluster.settings().name.clone(), why.clone())),
             }
         }
+        let rest = config.rest_default();
         let plan = Self {
             generation,
             methods: compiler.methods,
@@ -58,7 +59,8 @@ impl Plan {
             builtin: schema::builtin(),
             missing,
             unknown: metrics.unknown_method(),
-            write: write_options(config, WriteOptions::default().max_bytes),
+            write: write_options(&rest, WriteOptions::default().max_bytes),
+            rest,
         };
         (plan, compiler.warnings)
     }
@@ -117,6 +119,7 @@ impl Compiler<'_> {
         codecs: &Codecs,
     ) -> MethodPlan {
         let policy = self.config.policy_for(&method.service, &method.name);
+        let rest = self.config.rest_for(&method.service, &method.name);
         MethodPlan {
             uri: method.path.parse().unwrap_or_default(),
             kind: method.kind,
@@ -125,9 +128,10 @@ impl Compiler<'_> {
             pool: pool.clone(),
             input: codecs.codec(&method.input),
             output: codecs.codec(&method.output),
-            read: ReadOptions::default(),
-            write: write_options(self.config, policy.max_response_bytes),
+            read: read_options(&rest),
+            write: write_options(&rest, policy.max_response_bytes),
             policy,
+            rest,
             method: Arc::clone(method),
         }
     }
@@ -165,13 +169,22 @@ impl Compiler<'_> {
     }
 }
 
-fn write_options(config: &Config, max_bytes: usize) -> WriteOptions {
-    let print = &config.rest.print_options;
+fn read_options(rest: &RestPolicy) -> ReadOptions {
+    ReadOptions {
+        reject_unknown_fields: rest.reject_unknown_json_fields,
+        reject_unknown_enums: rest.reject_unknown_json_enums,
+        reject_duplicate_keys: rest.reject_duplicate_json_keys,
+        max_depth: rest.max_json_depth,
+        max_nodes: rest.max_json_values,
+    }
+}
+
+fn write_options(rest: &RestPolicy, max_bytes: usize) -> WriteOptions {
     WriteOptions {
-        always_print_primitive_fields: print.always_print_primitive_fields,
-        always_print_enums_as_ints: print.always_print_enums_as_ints,
-        preserve_proto_field_names: print.preserve_proto_field_names,
-        add_whitespace: print.add_whitespace,
+        always_print_primitive_fields: rest.always_print_primitive_fields,
+        always_print_enums_as_ints: rest.always_print_enums_as_ints,
+        preserve_proto_field_names: rest.preserve_proto_field_names,
+        add_whitespace: rest.add_whitespace,
         max_bytes,
         ..WriteOptions::default()
     }

@@ -16,7 +16,7 @@ use prost_reflect::DescriptorPool;
 use crate::{
     call::{CallError, Kind, reason},
     codec::{MessageCodec, ReadOptions, WriteOptions},
-    config::Policy,
+    config::{Policy, RestPolicy},
     grpc::Code,
     route, schema,
     telemetry::metrics::MethodMetrics,
@@ -37,6 +37,8 @@ pub struct Plan {
     pub missing: Vec<(Arc<str>, String)>,
     /// What counts calls of methods that no schema lists.
     pub unknown: Arc<MethodMetrics>,
+    /// How JSON requests are answered where no method is known.
+    pub rest: RestPolicy,
     /// How JSON is written where no method is known.
     pub write: WriteOptions,
 }
@@ -52,6 +54,8 @@ pub struct MethodPlan {
     pub kind: Kind,
     /// The limits of the policies that select the method.
     pub policy: Policy,
+    /// How its JSON requests are understood and answered.
+    pub rest: RestPolicy,
     /// Where its calls go.
     pub target: Target,
     /// Where its calls are counted.

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use crate::config::document::Node;
 use crate::config::draft::Draft;
-use crate::config::keys::{ACCESS, ADMIN, LOGS, PRINT_OPTIONS, REST, ROOT, RUNTIME, SHUTDOWN, TELEMETRY};
+use crate::config::keys::{ACCESS, ADMIN, LOGS, ROOT, RUNTIME, SHUTDOWN, TELEMETRY};
 use crate::config::problems::Problems;
 use crate::config::table::Table;
 use crate::config::value::{Invalid, choice, duration, listen_address, quoted, switch, worker_threads};
@@ -14,6 +14,7 @@ mod cluster;
 mod http;
 mod listener;
 mod policy;
+mod rest;
 
 pub(super) use cluster::cluster_name;
 
@@ -35,7 +36,7 @@ pub(super) fn read(root: &Node, folder: &Path, problems: &mut Problems) -> Draft
         policy::read(&entry.value, &mut draft, problems);
     }
     http::read(&table, &mut draft, problems);
-    rest(&table, &mut draft, problems);
+    draft.rest = rest::read(&table, problems);
     process(&table, &mut draft, problems);
     logs(&table, &mut draft, problems);
     draft
@@ -70,17 +71,6 @@ fn admin(root: &Table<'_>, draft: &mut Draft, problems: &mut Problems) {
     if let Some(entry) = table.entry("address") {
         draft.admin.origin = problems.origin(entry.value.span);
     }
-}
-
-fn rest(root: &Table<'_>, draft: &mut Draft, problems: &mut Problems) {
-    let Some(table) = root.table("rest", &REST, problems) else { return };
-    table.set("auto_mapping", &mut draft.rest.auto_mapping, problems, switch);
-    let Some(table) = table.table("print_options", &PRINT_OPTIONS, problems) else { return };
-    let options = &mut draft.rest.print_options;
-    table.set("always_print_primitive_fields", &mut options.always_print_primitive_fields, problems, switch);
-    table.set("always_print_enums_as_ints", &mut options.always_print_enums_as_ints, problems, switch);
-    table.set("preserve_proto_field_names", &mut options.preserve_proto_field_names, problems, switch);
-    table.set("add_whitespace", &mut options.add_whitespace, problems, switch);
 }
 
 fn process(root: &Table<'_>, draft: &mut Draft, problems: &mut Problems) {

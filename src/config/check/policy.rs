@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use crate::config::check::rest;
 use crate::config::document::Node;
 use crate::config::draft::Draft;
 use crate::config::keys::POLICY;
@@ -49,6 +50,7 @@ fn rule(table: &Table<'_>, selector: Selector, problems: &mut Problems) -> Polic
         max_response_bytes: table.read("max_response_bytes", problems, byte_size),
         stream_idle_timeout: table.read("stream_idle_timeout", problems, optional_duration),
         max_stream_duration: table.read("max_stream_duration", problems, optional_duration),
+        rest: rest::of_methods(table, problems),
     };
     if let (Some(Some(timeout)), Some(max)) = (rule.timeout, rule.max_timeout)
         && timeout > max

@@ -130,7 +130,7 @@ policies:
   |
 4 |     max_request_byte: 1KiB
   |     ^^^^^^^^^^^^^^^^
-  = help: expected `selector`, `timeout`, `max_timeout`, `max_request_bytes`, `max_response_bytes`, `stream_idle_timeout` or `max_stream_duration`"#,
+  = help: expected `selector`, `timeout`, `max_timeout`, `max_request_bytes`, `max_response_bytes`, `stream_idle_timeout`, `max_stream_duration` or `rest`"#,
     );
     check(
         r#"clusters: {a: a:1}
@@ -141,7 +141,7 @@ rest: {auto_maping: true}
   |
 2 | rest: {auto_maping: true}
   |        ^^^^^^^^^^^
-  = help: expected `auto_mapping` or `print_options`"#,
+  = help: expected `auto_mapping`, `url_unescape_spec`, `trailing_slash`, `merge_slashes`, `reject_dot_segments`, `ignore_unknown_query_parameters`, `ignored_query_parameters`, `query_param_unescape_plus`, `reject_duplicate_query_parameters`, `reject_binding_collisions`, `reject_unexpected_body`, `require_content_type`, `fill_update_mask`, `bind_every_message`, `reject_unknown_json_fields`, `reject_unknown_json_enums`, `reject_duplicate_json_keys`, `case_insensitive_enum_parsing`, `max_json_depth`, `max_json_values`, `print_options`, `streaming`, `error_format` or `http_status`"#,
     );
     check(
         r#"clusters: {a: a:1}
@@ -152,7 +152,7 @@ rest: {print_options: {add_whitespaces: true}}
   |
 2 | rest: {print_options: {add_whitespaces: true}}
   |                        ^^^^^^^^^^^^^^^
-  = help: expected `always_print_primitive_fields`, `always_print_enums_as_ints`, `preserve_proto_field_names` or `add_whitespace`"#,
+  = help: expected `always_print_primitive_fields`, `always_print_enums_as_ints`, `preserve_proto_field_names`, `add_whitespace`, `print_int64_as_numbers` or `strip_enum_prefixes`"#,
     );
     check(
         r#"clusters: {a: a:1}

@@ -10,6 +10,7 @@ mod bounds;
 mod keys;
 mod page;
 mod precedence;
+mod rest;
 mod shapes;
 mod together;
 mod values;

@@ -2,11 +2,15 @@
 
 use std::time::Duration;
 
+use http::StatusCode;
+
 use crate::config::tests::{config, loaded, page};
 use crate::config::{
-    AccessLog, Cluster, Descriptors, Expose, LoadBalancing, LogFormat, LogLevel, Logs, Policies, Policy,
-    PolicyRule, PrintOptions, Reflection, Rest, Runtime, Shutdown, Telemetry,
+    AccessLog, Cluster, Descriptors, ErrorFormat, Expose, LoadBalancing, LogFormat, LogLevel, Logs,
+    ParameterName, Policies, Policy, PolicyRule, Reflection, Rest, RestPolicy, RestRule, Runtime, Shutdown,
+    StreamFormat, Telemetry, TrailingSlash, UrlUnescape,
 };
+use crate::grpc::Code;
 
 #[test]
 fn the_smallest_file() {
@@ -18,7 +22,9 @@ fn the_smallest_file() {
     assert_eq!(config.clusters, [Cluster::new("orders", "dns:///orders:50051".parse().expect("a target"))]);
     assert_eq!(config.policies, Policies::default());
     assert_eq!(config.policy_for("shop.v1.Orders", "Get"), Policy::default());
-    assert_eq!(config.rest, Rest { auto_mapping: true, print_options: PrintOptions::default() });
+    assert_eq!(config.rest, Rest::default());
+    assert!(config.rest.auto_mapping);
+    assert_eq!(config.rest_for("shop.v1.Orders", "Get"), RestPolicy::default());
     assert_eq!(config.runtime, Runtime { worker_threads: 0 });
     assert!(config.runtime.workers() >= 1);
     let (drain_delay, grace) = (Duration::from_secs(5), Duration::from_secs(20));
@@ -89,21 +95,65 @@ fn every_key() {
         max_response_bytes: Some(8 << 20),
         stream_idle_timeout: Some(Some(seconds(120))),
         max_stream_duration: Some(Some(seconds(1800))),
+        rest: RestRule::default(),
     };
     let watch = PolicyRule {
         stream_idle_timeout: Some(None),
         max_stream_duration: Some(None),
+        rest: RestRule {
+            add_whitespace: Some(false),
+            stream_format: Some(StreamFormat::Sse),
+            ..RestRule::default()
+        },
         ..PolicyRule::new("shop.v1.Orders.Watch".parse().expect("a selector"))
     };
     assert_eq!(config.policies, Policies::new(vec![watch, all]));
 
-    let print_options = PrintOptions {
-        always_print_primitive_fields: true,
-        always_print_enums_as_ints: true,
-        preserve_proto_field_names: true,
-        add_whitespace: true,
+    let methods = RestRule {
+        ignore_unknown_query_parameters: Some(true),
+        ignored_query_parameters: Some(vec![
+            ParameterName::Prefix("utm_".into()),
+            ParameterName::Exact("api_key".into()),
+        ]),
+        query_param_unescape_plus: Some(false),
+        reject_duplicate_query_parameters: Some(false),
+        reject_binding_collisions: Some(false),
+        reject_unexpected_body: Some(true),
+        require_content_type: Some(true),
+        fill_update_mask: Some(false),
+        bind_every_message: Some(true),
+        reject_unknown_json_fields: Some(false),
+        reject_unknown_json_enums: Some(false),
+        reject_duplicate_json_keys: Some(false),
+        case_insensitive_enum_parsing: Some(true),
+        max_json_depth: Some(32),
+        max_json_values: Some(10_000),
+        always_print_primitive_fields: Some(true),
+        always_print_enums_as_ints: Some(true),
+        preserve_proto_field_names: Some(true),
+        add_whitespace: Some(true),
+        print_int64_as_numbers: Some(true),
+        strip_enum_prefixes: Some(true),
+        stream_format: Some(StreamFormat::Ndjson),
+        offered_stream_formats: Some(vec![StreamFormat::Ndjson, StreamFormat::Sse]),
+        sse_keep_alive: Some(None),
+        wrap_messages: Some(true),
+        error_format: Some(ErrorFormat::ProblemJson),
+        http_status: Some(vec![(Code::FailedPrecondition, StatusCode::PRECONDITION_FAILED)]),
     };
-    assert_eq!(config.rest, Rest { auto_mapping: false, print_options });
+    let rest = Rest {
+        auto_mapping: false,
+        url_unescape_spec: UrlUnescape::AllCharacters,
+        trailing_slash: TrailingSlash::Redirect,
+        merge_slashes: true,
+        reject_dot_segments: false,
+        methods,
+    };
+    assert_eq!(config.rest, rest);
+    let (watch, get) = (config.rest_for("shop.v1.Orders", "Watch"), config.rest_for("shop.v1.Orders", "Get"));
+    assert_eq!((watch.stream_format, watch.add_whitespace), (StreamFormat::Sse, false));
+    assert_eq!((get.stream_format, get.add_whitespace), (StreamFormat::Ndjson, true));
+    assert_eq!((watch.max_json_depth, get.http_status_of(Code::FailedPrecondition).as_u16()), (32, 412));
     assert_eq!(config.runtime.workers(), 4);
     assert_eq!(config.shutdown, Shutdown { drain_delay: seconds(2), grace: seconds(30) });
     let logs =
@@ -134,8 +184,7 @@ fn keys_of_later_versions() {
     let expected = "tls protocols trusted_proxies max_connections max_connection_age max_connection_age_grace \
         http2 console allow_from respect_dns_ttl connections_per_endpoint http2 health_checks \
         outlier_detection circuit_breakers trip slow_start_window healthCheckConfig retryThrottling methodConfig \
-        routes http ignore_unknown_query_parameters reject_unknown_json_fields case_insensitive_enum_parsing \
-        streaming error_format metadata_prefix compression openapi cors authentication authorization \
+        routes http metadata_prefix compression openapi cors authentication authorization \
         rate_limits rate_limits idempotency retry cache coalesce stores service_name traces metrics \
         sample_ok slow_threshold fields overload config";
     assert_eq!(found.join(" "), expected.split_whitespace().collect::<Vec<_>>().join(" "));
