@@ -17,7 +17,10 @@ use std::{io::Write, path::PathBuf, process::ExitCode};
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::config::Flags;
+use crate::{
+    config::{self, Flags, Loaded, process_environment},
+    plan,
+};
 
 /// A gRPC-Web and REST-to-gRPC edge gateway.
 #[derive(Debug, Parser)]
@@ -84,6 +87,20 @@ pub fn main() -> ExitCode {
         }
         Verb::DemoBackend(backend) => backend.run(),
     }
+}
+
+/// The configuration, with its warnings told; the exit code of one that is refused.
+fn load(configuration: Configuration) -> Result<Loaded, ExitCode> {
+    let checked = config::load(&configuration.into(), &process_environment)
+        .and_then(|loaded| plan::check_templates(&loaded.config.http).map(|()| loaded));
+    let loaded = checked.map_err(|report| {
+        complain(report);
+        ExitCode::from(REFUSED)
+    })?;
+    for warning in &loaded.warnings {
+        complain(warning);
+    }
+    Ok(loaded)
 }
 
 impl From<Configuration> for Flags {

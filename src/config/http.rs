@@ -38,10 +38,3 @@ pub struct HttpBinding {
     /// Where the template was written.
     pub origin: Origin,
 }
-
-impl Http {
-    /// The index of the rule that counts for `method` of the service with the full name `service`.
-    pub fn rule_for(&self, service: &str, method: &str) -> Option<usize> {
-        self.rules.iter().rposition(|rule| rule.selector.matches(service, method))
-    }
-}

@@ -24,7 +24,7 @@ use crate::{
     upstream::{Clusters, Lanes, Outbound, Settings},
 };
 
-pub use schemas::{SchemaError, load_protosets};
+pub use schemas::{SchemaError, load_files};
 
 /// A gateway that serves.
 #[derive(Debug)]
@@ -84,7 +84,7 @@ impl Gateway {
     /// What only a person can mend: an address in use, a descriptor set that is none.
     pub async fn start(config: Config, metrics: Metrics, access: AccessLog) -> Result<Self, StartError> {
         let config = Arc::new(config);
-        let protosets = load_protosets(&config)?;
+        let files = load_files(&config)?;
         let mut listeners = Vec::new();
         for listener in &config.listeners {
             let failed = |source| listen_error(&listener.name, listener.address, source);
@@ -101,7 +101,7 @@ impl Gateway {
             cluster: Arc::clone(cluster),
             schema: Err("its backends have not been asked yet".into()),
         });
-        let schemas = Schemas::new(Arc::clone(&config), sources.collect(), protosets, metrics.clone());
+        let schemas = Schemas::new(Arc::clone(&config), sources.collect(), files, metrics.clone());
         let plan = schemas.plan();
 
         let stops = Stops::default();

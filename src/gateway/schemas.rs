@@ -14,13 +14,13 @@ use crate::{
     plan::{Plan, Source, Warning},
     schema::{
         BuildError, DescriptorSet, Schema,
-        source::{self, ProtosetError, ReflectionError},
+        source::{self, ProtosError, ProtosetError, ReflectionError},
     },
     telemetry::{ErrorChain, Metrics, metrics::ReloadResult},
     upstream::{Cluster, Control, Outbound},
 };
 
-/// A descriptor set of the configuration that cannot be used.
+/// Files of the configuration that make no schema.
 #[derive(Debug, thiserror::Error)]
 pub enum SchemaError {
     /// It cannot be read.
@@ -31,6 +31,15 @@ pub enum SchemaError {
         /// What is wrong with the file.
         #[source]
         source: ProtosetError,
+    },
+    /// Its proto files do not compile.
+    #[error("cluster {cluster}: {source}")]
+    Compile {
+        /// The cluster's name.
+        cluster: String,
+        /// What is wrong with the files.
+        #[source]
+        source: ProtosError,
     },
     /// It was read and makes no schema.
     #[error("cluster {cluster}, {}: {source}", file.display())]
@@ -45,19 +54,25 @@ pub enum SchemaError {
     },
 }
 
-/// Reads the descriptor sets of every cluster and checks that each cluster's make a schema.
+/// Reads and compiles the files of every cluster and checks that each cluster's make a schema: descriptor sets, then
+/// proto files, each in the order listed.
 ///
 /// # Errors
 /// The first cluster whose files do not.
-pub fn load_protosets(config: &Config) -> Result<Vec<Vec<DescriptorSet>>, SchemaError> {
+pub fn load_files(config: &Config) -> Result<Vec<Vec<DescriptorSet>>, SchemaError> {
     let load = |cluster: &config::Cluster| {
+        let name = || cluster.name.clone();
+        let config::Descriptors { protosets, protos, .. } = &cluster.descriptors;
         let read = |path: &PathBuf| {
-            source::read(path).map_err(|source| SchemaError::Read { cluster: cluster.name.clone(), source })
+            source::read(path).map_err(|source| SchemaError::Read { cluster: name(), source })
         };
-        let sets = cluster.descriptors.protosets.iter().map(read).collect::<Result<Vec<_>, _>>()?;
-        if let Some(file) = cluster.descriptors.protosets.first() {
-            let failed =
-                |source| SchemaError::Build { cluster: cluster.name.clone(), file: file.clone(), source };
+        let mut sets = protosets.iter().map(read).collect::<Result<Vec<_>, _>>()?;
+        if !protos.files.is_empty() {
+            let compiled = source::compile(&protos.files, &protos.import_paths);
+            sets.push(compiled.map_err(|source| SchemaError::Compile { cluster: name(), source })?);
+        }
+        if let Some(file) = protosets.first().or(protos.files.first()) {
+            let failed = |source| SchemaError::Build { cluster: name(), file: file.clone(), source };
             Schema::build(&sets, |service| cluster.exposes_service(service)).map_err(failed)?;
         }
         Ok(sets)
@@ -70,7 +85,7 @@ pub fn load_protosets(config: &Config) -> Result<Vec<Vec<DescriptorSet>>, Schema
 pub(super) struct Schemas {
     config: Arc<Config>,
     sources: Arc<Mutex<Vec<Source>>>,
-    protosets: Vec<Vec<DescriptorSet>>,
+    files: Vec<Vec<DescriptorSet>>,
     plan: Arc<ArcSwap<Plan>>,
     metrics: Metrics,
     warned: Mutex<Vec<Warning>>,
@@ -81,10 +96,10 @@ impl Schemas {
     pub(super) fn new(
         config: Arc<Config>,
         mut sources: Vec<Source>,
-        protosets: Vec<Vec<DescriptorSet>>,
+        files: Vec<Vec<DescriptorSet>>,
         metrics: Metrics,
     ) -> Arc<Self> {
-        for (source, sets) in sources.iter_mut().zip(&protosets) {
+        for (source, sets) in sources.iter_mut().zip(&files) {
             // With `always`, files alone are not the schema: the backend's own word has to come first.
             if !sets.is_empty() && source.config.descriptors.reflection != Reflection::Always {
                 let built = Schema::build(sets, |service| source.config.exposes_service(service));
@@ -95,7 +110,7 @@ impl Schemas {
         let schemas = Self {
             config,
             sources: Arc::new(Mutex::new(sources)),
-            protosets,
+            files,
             plan: Arc::new(ArcSwap::from_pointee(plan)),
             metrics,
             warned: Mutex::default(),
@@ -187,7 +202,7 @@ impl Schemas {
         set: DescriptorSet,
     ) {
         let mut sets = vec![set];
-        sets.extend(self.protosets.get(index).into_iter().flatten().cloned());
+        sets.extend(self.files.get(index).into_iter().flatten().cloned());
         // Hundreds of services take tens of milliseconds, which accepting must not wait for.
         let config = Arc::clone(config);
         let build = move || Schema::build(&sets, |service| config.exposes_service(service));

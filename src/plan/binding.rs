@@ -22,6 +22,19 @@ pub struct Binding {
     pub body: BodyBinding,
     /// The field of the reply that is the whole response body.
     pub response_body: Option<FieldDescriptor>,
+    /// Where its rule was written.
+    pub source: RuleSource,
+}
+
+/// Where the rule of a route was written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RuleSource {
+    /// In the proto file.
+    Annotation,
+    /// In the configuration.
+    Config,
+    /// Nowhere: `POST /pkg.Service/Method` by `rest.auto_mapping`.
+    Automatic,
 }
 
 /// What a request body becomes.
@@ -67,6 +80,17 @@ pub enum BindingError {
     },
 }
 
+impl RuleSource {
+    /// One word for tables and reports.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Annotation => "annotation",
+            Self::Config => "config",
+            Self::Automatic => "auto",
+        }
+    }
+}
+
 impl Binding {
     /// Resolves a rule against the messages of its method.
     ///
@@ -76,6 +100,7 @@ impl Binding {
         method: &Arc<MethodPlan>,
         rule: &HttpRule,
         template: &Template,
+        source: RuleSource,
     ) -> Result<Self, BindingError> {
         let Method { input, output, .. } = &*method.method;
         let mut captures: Vec<FieldPath> = Vec::new();
@@ -111,6 +136,6 @@ impl Binding {
             }
         };
         let response_body = rule.response_body.as_deref().map(|name| field(output, name)).transpose()?;
-        Ok(Self { method: Arc::clone(method), captures, body, response_body })
+        Ok(Self { method: Arc::clone(method), captures, body, response_body, source })
     }
 }

@@ -1,6 +1,12 @@
 //! Every key there is, by place: the one table that the reader, its errors and the reference page
 //! (`docs/configuration.md`, held to it by a test) go by.
 
+mod cluster;
+mod http;
+
+pub(super) use cluster::{CLUSTER, DESCRIPTORS, PROTOS, SERVICE_CONFIG};
+pub(super) use http::{HTTP, HTTP_BINDING, HTTP_CUSTOM, HTTP_RULE};
+
 /// The keys of one kind of table.
 #[derive(Debug)]
 pub(super) struct Place {
@@ -128,102 +134,6 @@ pub(super) static ADMIN: Place = place(
     &["console", "allow_from"],
 );
 
-pub(super) static CLUSTER: Place = place(
-    "clusters.NAME",
-    &[
-        key("target", "target", "-", "Where the endpoints are."),
-        key(
-            "dns_refresh_rate",
-            "duration",
-            "`5s`",
-            "How often a `dns:` target is looked up. The TTL of the answer is ignored.",
-        ),
-        key("connect_timeout", "duration", "`2s`", "How long a connection may take to open."),
-        key(
-            "required",
-            SWITCH,
-            "`true`",
-            "Whether `/readyz` waits for a healthy endpoint and a schema of this cluster.",
-        ),
-        key(
-            "expose",
-            "list of selectors",
-            "all but `grpc.*`",
-            "What callers can reach. A service's full name alone means all its methods.",
-        ),
-        key("descriptors", "table", "-", "Where the schema comes from."),
-        key("service_config", "table", "-", "A gRPC service config."),
-    ],
-    &[
-        "respect_dns_ttl",
-        "connections_per_endpoint",
-        "tls",
-        "http2",
-        "health_checks",
-        "outlier_detection",
-        "circuit_breakers",
-        "trip",
-        "slow_start_window",
-        "preserve_host",
-    ],
-);
-
-pub(super) static DESCRIPTORS: Place = place(
-    "clusters.NAME.descriptors",
-    &[
-        key(
-            "reflection",
-            "`auto`, `always`, `never`",
-            "`auto`",
-            "Whether the backend is asked (grpc.reflection.v1, then v1alpha). `auto`: asked, and its absence is no \
-             failure where protosets serve; `always`: a failure keeps the cluster from being ready.",
-        ),
-        key("refresh_interval", "duration", "`30s`", "How often the backend is asked again."),
-        key(
-            "protosets",
-            "list of paths",
-            "`[]`",
-            "Files of a `FileDescriptorSet` (`protoc --include_imports --descriptor_set_out`, `buf build -o`), \
-             relative to the configuration file.",
-        ),
-        key("protos", "table", "-", "Proto files to compile in process."),
-    ],
-    &[],
-);
-
-pub(super) static PROTOS: Place = place(
-    "clusters.NAME.descriptors.protos",
-    &[
-        key(
-            "files",
-            "list of paths",
-            "-",
-            "The files, named as `import` statements name them: relative to one of `import_paths`.",
-        ),
-        key(
-            "import_paths",
-            "list of paths",
-            "the folder of the configuration file",
-            "The folders that `import` statements are looked up in, in this order, relative to the configuration file. \
-             What they do not have of google/api, google/rpc and google/protobuf is built in.",
-        ),
-    ],
-    &[],
-);
-
-pub(super) static SERVICE_CONFIG: Place = Place {
-    name: "clusters.NAME.service_config",
-    case: Case::Ignored,
-    keys: &[key(
-        "loadBalancingConfig",
-        "list of tables of one key",
-        "`[{least_request: {}}]`",
-        "The policy that spreads requests: the first of the list that is `least_request` \
-         (or `least_request_experimental`) or `round_robin`.",
-    )],
-    later: &["healthCheckConfig", "retryThrottling", "methodConfig", "loadBalancingPolicy"],
-};
-
 pub(super) static POLICY: Place = place(
     "policies[]",
     &[
@@ -253,72 +163,6 @@ pub(super) static POLICY: Place = place(
         ),
     ],
     &["rate_limits", "idempotency", "retry", "cache", "coalesce", "hedging"],
-);
-
-pub(super) static HTTP: Place = message(
-    "http",
-    &[
-        key(
-            "rules",
-            "list",
-            "`[]`",
-            "The rules. Of those that select a method the last one counts, and it replaces what the method's proto file says.",
-        ),
-        key(
-            "fully_decode_reserved_expansion",
-            "`true`, `false`",
-            "`false`",
-            "Whether a path variable of several segments is decoded but for `%2F`, even where `rest.url_unescape_spec` \
-             would keep reserved characters.",
-        ),
-    ],
-);
-
-pub(super) static HTTP_RULE: Place = message(
-    "http.rules[]",
-    &[
-        key("selector", "selector", "-", "The methods that the rule is for."),
-        key(
-            "get",
-            "path template",
-            "-",
-            "GET requests of this path. One of the six from here to `custom` is given.",
-        ),
-        key("put", "path template", "-", "PUT requests of this path."),
-        key("post", "path template", "-", "POST requests of this path."),
-        key("delete", "path template", "-", "DELETE requests of this path."),
-        key("patch", "path template", "-", "PATCH requests of this path."),
-        key("custom", "table", "-", "Requests of any other method."),
-        key("body", "`*`, name of a field", "-", BODY),
-        key("response_body", "name of a field", "-", RESPONSE_BODY),
-        key("additional_bindings", "list", "`[]`", "Further requests that call the same methods."),
-    ],
-);
-
-pub(super) static HTTP_BINDING: Place = message(
-    "http.rules[].additional_bindings[]",
-    &[
-        key("get", "path template", "-", "As in the rule itself, and so are the others."),
-        key("put", "path template", "-", "PUT requests of this path."),
-        key("post", "path template", "-", "POST requests of this path."),
-        key("delete", "path template", "-", "DELETE requests of this path."),
-        key("patch", "path template", "-", "PATCH requests of this path."),
-        key("custom", "table", "-", "Requests of any other method."),
-        key("body", "`*`, name of a field", "-", BODY),
-        key("response_body", "name of a field", "-", RESPONSE_BODY),
-    ],
-);
-
-const BODY: &str = "What the request body is: the message, one field of it, or nothing.";
-
-const RESPONSE_BODY: &str = "The field of the reply that is the whole response body.";
-
-pub(super) static HTTP_CUSTOM: Place = message(
-    "http.rules[].custom",
-    &[
-        key("kind", "HTTP method, `*`", "-", "The method, such as `HEAD`; `*` for every one."),
-        key("path", "path template", "-", "The path."),
-    ],
 );
 
 pub(super) static REST: Place = place(
