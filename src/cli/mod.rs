@@ -9,16 +9,19 @@
 mod backend;
 mod demo;
 mod healthcheck;
+mod routes;
 mod run;
 mod signals;
 mod validate;
 
-use std::{io::Write, path::PathBuf, process::ExitCode};
+use std::{io::Write, path::PathBuf, process::ExitCode, time::Duration};
 
 use clap::{Args, Parser, Subcommand};
+use tokio::runtime;
 
 use crate::{
     config::{self, Flags, Loaded, process_environment},
+    gateway::{self, Survey},
     plan,
 };
 
@@ -38,6 +41,8 @@ enum Verb {
     Demo(demo::Demo),
     /// Check the configuration and its descriptor sets without starting anything.
     Validate(Configuration),
+    /// Print the REST routes of a configuration, and what is wrong with them.
+    Routes(routes::Routes),
     /// Ask a running gateway, or any gRPC server, whether it is healthy.
     Healthcheck(healthcheck::Healthcheck),
     /// Print the version.
@@ -80,6 +85,7 @@ pub fn main() -> ExitCode {
         Verb::Run(configuration) => run::run(configuration),
         Verb::Demo(demo) => demo.run(),
         Verb::Validate(configuration) => validate::run(configuration),
+        Verb::Routes(routes) => routes.run(),
         Verb::Healthcheck(healthcheck) => healthcheck.run(),
         Verb::Version => {
             say(format_args!("edgeway {}", env!("CARGO_PKG_VERSION")));
@@ -101,6 +107,19 @@ fn load(configuration: Configuration) -> Result<Loaded, ExitCode> {
         complain(warning);
     }
     Ok(loaded)
+}
+
+/// What a gateway of this configuration would serve; the exit code of one that is refused.
+fn survey(configuration: Configuration) -> Result<Survey, ExitCode> {
+    let loaded = load(configuration)?;
+    let runtime = runtime::Builder::new_current_thread().enable_all().build().map_err(|error| {
+        complain(format_args!("error: cannot start a runtime: {error}"));
+        ExitCode::from(FAILED)
+    })?;
+    runtime.block_on(gateway::survey(loaded.config, PATIENCE)).map_err(|error| {
+        complain(format_args!("error: {error}"));
+        ExitCode::from(REFUSED)
+    })
 }
 
 impl From<Configuration> for Flags {
@@ -126,6 +145,9 @@ fn say(line: impl std::fmt::Display) {
 fn complain(line: impl std::fmt::Display) {
     let _ = writeln!(std::io::stderr(), "{line}");
 }
+
+/// How long backends get to say what they have.
+const PATIENCE: Duration = Duration::from_secs(3);
 
 /// It ran and failed.
 const FAILED: u8 = 1;

@@ -4,10 +4,11 @@
 //! may have changed, and every `refresh_interval`. What it finds is built beside the calls and swapped in whole; a
 //! failure changes nothing but the log and `/readyz`. The last good schema stays for as long as the process lives.
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{collections::BTreeSet, path::PathBuf, sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
+use tokio::sync::watch;
 
 use crate::{
     config::{self, Config, Reflection},
@@ -89,6 +90,8 @@ pub(super) struct Schemas {
     plan: Arc<ArcSwap<Plan>>,
     metrics: Metrics,
     warned: Mutex<Vec<Warning>>,
+    /// The clusters whose backends have answered the question for their schema, in one way or another.
+    asked: watch::Sender<BTreeSet<usize>>,
 }
 
 impl Schemas {
@@ -114,6 +117,7 @@ impl Schemas {
             plan: Arc::new(ArcSwap::from_pointee(plan)),
             metrics,
             warned: Mutex::default(),
+            asked: watch::Sender::default(),
         };
         schemas.warn(warnings);
         Arc::new(schemas)
@@ -125,6 +129,19 @@ impl Schemas {
 
     pub(super) fn sources(&self) -> Arc<Mutex<Vec<Source>>> {
         Arc::clone(&self.sources)
+    }
+
+    /// The warnings of the plan in use.
+    pub(super) fn warnings(&self) -> Vec<Warning> {
+        self.warned.lock().clone()
+    }
+
+    /// Waits until every cluster that may be asked has answered once.
+    pub(super) async fn asked(&self) {
+        let asks = |source: &Source| source.config.descriptors.reflection != Reflection::Never;
+        let count = self.sources.lock().iter().filter(|source| asks(source)).count();
+        // The sender lives as long as this does.
+        let _ = self.asked.subscribe().wait_for(|asked| asked.len() >= count).await;
     }
 
     /// Starts a task for every cluster that may be asked.
@@ -186,6 +203,7 @@ impl Schemas {
                     }
                 }
             };
+            self.asked.send_if_modified(|asked| asked.insert(index));
             tokio::select! {
                 changed = connects.changed() => if changed.is_err() { return },
                 () = tokio::time::sleep(wait) => {}

@@ -22,8 +22,10 @@ pub struct Binding {
     pub body: BodyBinding,
     /// The field of the reply that is the whole response body.
     pub response_body: Option<FieldDescriptor>,
-    /// Where its rule was written.
+    /// Who wrote its rule.
     pub source: RuleSource,
+    /// Where: a proto file, or a place in the configuration.
+    pub place: String,
 }
 
 /// Where the rule of a route was written.
@@ -100,7 +102,7 @@ impl Binding {
         method: &Arc<MethodPlan>,
         rule: &HttpRule,
         template: &Template,
-        source: RuleSource,
+        (source, place): (RuleSource, String),
     ) -> Result<Self, BindingError> {
         let Method { input, output, .. } = &*method.method;
         let mut captures: Vec<FieldPath> = Vec::new();
@@ -136,6 +138,6 @@ impl Binding {
             }
         };
         let response_body = rule.response_body.as_deref().map(|name| field(output, name)).transpose()?;
-        Ok(Self { method: Arc::clone(method), captures, body, response_body, source })
+        Ok(Self { method: Arc::clone(method), captures, body, response_body, source, place })
     }
 }

@@ -95,8 +95,7 @@ impl<'a> Routes<'a> {
             }
             None => {
                 for rule in &method.rules {
-                    let place = format!("{} ({})", method.selector(), method.file);
-                    self.insert(&plan, rule, RuleSource::Annotation, place);
+                    self.insert(&plan, rule, RuleSource::Annotation, method.file.to_string());
                 }
             }
         }
@@ -115,8 +114,7 @@ impl<'a> Routes<'a> {
             });
             // Someone wrote the very rule for the very method: theirs stands, and there is nothing to tell.
             if !written {
-                let place = format!("{} ({}, automatic)", plan.method.selector(), plan.method.file);
-                self.insert(&plan, &rule, RuleSource::Automatic, place);
+                self.insert(&plan, &rule, RuleSource::Automatic, plan.method.file.to_string());
             }
         }
         let uses = std::mem::take(&mut self.uses);
@@ -135,21 +133,23 @@ impl<'a> Routes<'a> {
     }
 
     fn configured(&mut self, plan: &Arc<MethodPlan>, binding: &HttpBinding) {
-        let place = format!("{} ({})", plan.method.selector(), binding.origin);
         let rule = rule_of(binding);
         if rule.body != Body::None && matches!(rule.verb.as_str(), "GET" | "HEAD" | "DELETE") {
             let (verb, template) = (rule.verb.as_str().to_owned(), rule.template.clone());
+            let place = format!("{} ({})", plan.method.selector(), binding.origin);
             self.warn(&place, RuleFault::BodyOnGet { verb, template });
         }
-        self.insert(plan, &rule, RuleSource::Config, place);
+        self.insert(plan, &rule, RuleSource::Config, binding.origin.to_string());
     }
 
-    fn insert(&mut self, plan: &Arc<MethodPlan>, rule: &HttpRule, source: RuleSource, place: String) {
+    fn insert(&mut self, plan: &Arc<MethodPlan>, rule: &HttpRule, source: RuleSource, origin: String) {
+        let automatic = if source == RuleSource::Automatic { ", automatic" } else { "" };
+        let place = format!("{} ({origin}{automatic})", plan.method.selector());
         let template = match Template::parse(&rule.template) {
             Ok(template) => template,
             Err(error) => return self.warn(&place, error),
         };
-        match Binding::resolve(plan, rule, &template, source) {
+        match Binding::resolve(plan, rule, &template, (source, origin)) {
             Ok(binding) => {
                 let inserted = self.table.insert(rule.verb.as_str(), template, place.clone(), binding);
                 if let Err(conflict) = inserted {
@@ -205,3 +205,6 @@ fn options(rest: &Rest, http: &Http) -> Options {
         reject_dot_segments: rest.reject_dot_segments,
     }
 }
+
+#[cfg(test)]
+mod tests;
