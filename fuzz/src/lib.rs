@@ -1,5 +1,7 @@
 //! What the targets share: the messages they go by, options from a byte, and what has to hold.
 
+pub mod route;
+
 use std::sync::LazyLock;
 
 use bytes::BytesMut;
