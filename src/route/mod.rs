@@ -56,6 +56,8 @@ pub struct Table<T> {
     trie: Trie,
     routes: Vec<Route<T>>,
     options: Options,
+    /// The methods of all routes.
+    methods: BTreeSet<String>,
 }
 
 /// A route as registered.
@@ -137,6 +139,9 @@ pub struct Conflict {
 }
 
 impl<T> Table<T> {
+    /// How many routes [`Table::candidates`] names.
+    pub const MOST_CANDIDATES: usize = 32;
+
     /// A table without routes, that reads paths strictly.
     pub fn new() -> Self {
         Self::with_options(Options::default())
@@ -144,7 +149,7 @@ impl<T> Table<T> {
 
     /// A table without routes, that reads paths by `options`.
     pub fn with_options(options: Options) -> Self {
-        Self { trie: Trie::new(), routes: Vec::new(), options }
+        Self { trie: Trie::new(), routes: Vec::new(), options, methods: BTreeSet::new() }
     }
 
     /// Adds a route for `method` (`*`: every method). `place` says where the rule was written.
@@ -161,6 +166,7 @@ impl<T> Table<T> {
         let place = place.into();
         match self.trie.insert(method, &template, self.routes.len()) {
             Ok(()) => {
+                self.methods.insert(method.to_owned());
                 self.routes.push(Route { method: method.to_owned(), template, place, value });
                 Ok(())
             }
@@ -214,6 +220,34 @@ impl<T> Table<T> {
             true
         });
         if methods.is_empty() { Err(Miss::NotFound) } else { Ok(Allow::new(methods)) }
+    }
+
+    /// Whether any route is for `method`, by its name or as one of every method.
+    pub fn is_for(&self, method: &str) -> bool {
+        self.methods.contains(method) || self.methods.contains(trie::ANY)
+    }
+
+    /// The routes whose templates match `raw_path`, whatever their methods, most specific first: a request gets the
+    /// first one that is for its method. At most [`Table::MOST_CANDIDATES`].
+    ///
+    /// # Errors
+    /// A path that is refused.
+    pub fn candidates(&self, raw_path: &str) -> Result<Vec<&Route<T>>, PathError> {
+        let raw_path = self.merged(raw_path);
+        let (path, _) = self.split(&raw_path)?;
+        let mut found = Vec::new();
+        each_reading(&path, |path, verb| {
+            let (flow, _) = self.trie.search(&path.keys(), |node| {
+                let room = Self::MOST_CANDIDATES - found.len();
+                found.extend(node.routes(verb).filter_map(|index| self.routes.get(index)).take(room));
+                match found.len() < Self::MOST_CANDIDATES {
+                    true => ControlFlow::Continue(()),
+                    false => ControlFlow::Break(()),
+                }
+            });
+            flow.is_continue()
+        });
+        Ok(found)
     }
 
     /// The template closest to a path that has no route, for a "did you mean" in a 404.

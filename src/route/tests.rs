@@ -105,6 +105,25 @@ fn rule_2_the_method_takes_part_in_the_match() {
 }
 
 #[test]
+fn candidates_come_in_the_order_in_which_they_are_tried() {
+    let table = table(&["GET /{x=**}", "POST /a/b", "PUT /a/*", "GET /a/*", "* /a/b", "GET /a/{y}:go", "GET /c"]);
+    let candidates = |path: &str| {
+        let found = table.candidates(path).expect("a path");
+        found.iter().map(|route| route.value.clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(candidates("/a/b"), ["POST /a/b", "* /a/b", "PUT /a/*", "GET /a/*", "GET /{x=**}"]);
+    assert_eq!(candidates("/a/b:go"), ["GET /a/{y}:go", "PUT /a/*", "GET /a/*", "GET /{x=**}"]);
+    assert_eq!(candidates("/d/"), Vec::<String>::new());
+    assert_eq!(table.candidates("/a//b").unwrap_err(), PathError::EmptySegment(3));
+    let mut many = Table::new();
+    for index in 0..100 {
+        let _ = many.insert(&format!("M{index}"), Template::parse("/a").unwrap(), "test", ());
+    }
+    assert_eq!(many.candidates("/a").unwrap().len(), Table::<()>::MOST_CANDIDATES);
+    assert!(many.is_for("M99") && !many.is_for("M100") && table.is_for("PURGE"));
+}
+
+#[test]
 fn rule_3_double_star_takes_zero_segments() {
     check(
         &["GET /{a=**}", "GET /f/{a=projects/**}", "GET /t/{a=**}/end", "GET /s/{a=*/**}"],

@@ -180,6 +180,11 @@ impl Node {
         self.leaves.get(verb).into_iter().flatten().map(|(method, _)| &**method)
     }
 
+    /// The routes at this node, in the order of registration.
+    pub(super) fn routes(&self, verb: &str) -> impl Iterator<Item = usize> {
+        self.leaves.get(verb).into_iter().flatten().map(|(_, route)| *route)
+    }
+
     /// Any route at this node; the smallest index, to be the same in every run.
     pub(super) fn any_route(&self, verb: &str) -> Option<usize> {
         self.leaves.get(verb)?.iter().map(|(_, route)| *route).min()
