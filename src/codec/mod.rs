@@ -55,7 +55,7 @@ pub use error::{Position, ReadError, Reason, Unprintable, WriteError};
 pub use field::{FieldPath, PathError};
 pub use message::{Codecs, MessageCodec};
 pub use options::{ReadOptions, WriteOptions};
-pub use status::{StatusParts, status_to_json};
+pub use status::{StatusParts, StatusShape, status_to_json};
 
 /// Reads a message from the whole of `json`. An empty body is not JSON: a caller for whom it means
 /// the empty message says so itself.

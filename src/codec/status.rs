@@ -1,4 +1,10 @@
-//! A failed call as JSON: `google.rpc.Status` with its details resolved.
+//! A failed call as JSON, with its details resolved.
+//!
+//! | shape | members |
+//! |---|---|
+//! | status | `code`, `message`, `details`: `google.rpc.Status` |
+//! | AIP-193 | `error`: `code` (HTTP's), `message`, `status` (the code's name), `details` |
+//! | problem | `type`, `title`, `status` (HTTP's), `detail` (RFC 9457), and `code`, `details` of the status |
 
 use bytes::{Bytes, BytesMut};
 use prost::Message as _;
@@ -22,14 +28,41 @@ pub struct StatusParts<'a> {
     pub details: Option<&'a [u8]>,
 }
 
-/// `{"code":5,"message":"...","details":[{"@type":"...", ...}]}`, always all three.
+/// The members that an error is told with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StatusShape {
+    /// `google.rpc.Status`.
+    Status,
+    /// The `error` object of <https://google.aip.dev/193>.
+    Aip193 {
+        /// The HTTP status of the reply.
+        http: u16,
+        /// The code's name, such as `NOT_FOUND`.
+        name: &'static str,
+    },
+    /// Problem details (RFC 9457). Their type is `about:blank`, so that the title says what HTTP says.
+    Problem {
+        /// The HTTP status of the reply.
+        http: u16,
+        /// The phrase of that status, such as `Not Found`.
+        title: &'static str,
+    },
+}
+
+/// The JSON of an error: every member of its shape, always. Of `Status`
+/// `{"code":5,"message":"...","details":[{"@type":"...", ...}]}`.
 ///
 /// Nothing here fails, since an error about an error would hide the first one. Details that do not
 /// decode, or whose code is not the call's, are left out. A detail whose type is not in `pool`, or
 /// that has no JSON form, keeps its bytes: `{"@type": url, "value": base64}`. The message of the
 /// details holds before that of the header, and is cut at 8 KiB; details that would go beyond
 /// 1 MiB, or [`WriteOptions::max_bytes`] if less, are left out.
-pub fn status_to_json(pool: &DescriptorPool, status: StatusParts<'_>, options: &WriteOptions) -> Bytes {
+pub fn status_to_json(
+    pool: &DescriptorPool,
+    status: StatusParts<'_>,
+    shape: StatusShape,
+    options: &WriteOptions,
+) -> Bytes {
     let details = status.details.and_then(|bytes| pb::Status::decode(bytes).ok());
     let details = details.filter(|details| details.code == status.code);
     let message =
@@ -59,10 +92,21 @@ pub fn status_to_json(pool: &DescriptorPool, status: StatusParts<'_>, options: &
 
     let message = prefix(message.unwrap_or(status.message), MAX_MESSAGE);
     let message = serde_json::Value::from(message);
-    let mut json =
-        BytesMut::from(format!(r#"{{"code":{},"message":{message},"details":["#, status.code).as_bytes());
+    let code = status.code;
+    let (head, tail) = match shape {
+        StatusShape::Status => (format!(r#"{{"code":{code},"message":{message}"#), "]}"),
+        StatusShape::Aip193 { http, name } => {
+            (format!(r#"{{"error":{{"code":{http},"message":{message},"status":"{name}""#), "]}}")
+        }
+        StatusShape::Problem { http, title } => {
+            let blank = r#"{"type":"about:blank","title":"#;
+            (format!(r#"{blank}"{title}","status":{http},"detail":{message},"code":{code}"#), "]}")
+        }
+    };
+    let mut json = BytesMut::from(head.as_bytes());
+    json.extend_from_slice(br#","details":["#);
     json.extend_from_slice(&items);
-    json.extend_from_slice(b"]}");
+    json.extend_from_slice(tail.as_bytes());
     json.freeze()
 }
 

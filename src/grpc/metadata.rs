@@ -42,6 +42,20 @@ pub fn from_client(headers: &mut HeaderMap) {
     if let Some(agent) = headers.remove("x-user-agent") {
         headers.insert(header::USER_AGENT, agent);
     }
+    join_cookies(headers);
+}
+
+/// HTTP/2 cuts a cookie header into crumbs for its compression; whoever reads metadata expects one line (RFC 9113
+/// section 8.2.3).
+fn join_cookies(headers: &mut HeaderMap) {
+    let crumbs: Vec<&[u8]> = headers.get_all(header::COOKIE).iter().map(HeaderValue::as_bytes).collect();
+    if crumbs.len() < 2 {
+        return;
+    }
+    // Made of valid values and a separator, it is one.
+    if let Ok(cookie) = HeaderValue::from_bytes(&crumbs.join(&b"; "[..])) {
+        headers.insert(header::COOKIE, cookie);
+    }
 }
 
 /// Renames `grpc-metadata-x` to `x`, for REST; names that could not cross otherwise still cannot.
@@ -182,6 +196,32 @@ mod tests {
         ]));
         from_client(&mut headers);
         assert_eq!(names(&headers), kept);
+    }
+
+    #[test]
+    fn cookie_crumbs_are_one_line() {
+        let mut headers = HeaderMap::new();
+        for crumb in ["a=1", "b=2; c=3", "d=4"] {
+            headers.append("cookie", crumb.parse().unwrap());
+        }
+        from_client(&mut headers);
+        let cookies: Vec<_> = headers.get_all("cookie").iter().collect();
+        assert_eq!(cookies, ["a=1; b=2; c=3; d=4"]);
+    }
+
+    /// On the wire of HTTP/2 they are base64 as well, padded or not, several in one line or in many.
+    #[test]
+    fn binary_values_cross_as_they_are() {
+        for value in ["AQID", "AQI=", "AQI", "AQID,BAUG", "11250603"] {
+            let mut headers = HeaderMap::new();
+            headers.append("x-trace-bin", value.parse().unwrap());
+            headers.append("x-trace-bin", "BA".parse().unwrap());
+            let before = headers.clone();
+            from_client(&mut headers);
+            assert_eq!(headers, before);
+            from_backend(&mut headers);
+            assert_eq!(headers, before);
+        }
     }
 
     #[test]

@@ -5,16 +5,20 @@ use prost::Message as _;
 use tonic_types::pb;
 
 use super::POOL;
-use crate::codec::{StatusParts, WriteOptions, status_to_json};
+use crate::codec::{StatusParts, StatusShape, WriteOptions, status_to_json};
 
 fn any(type_url: &str, value: Vec<u8>) -> prost_types::Any {
     prost_types::Any { type_url: type_url.into(), value }
 }
 
 fn json_of(code: i32, message: &str, details: Option<&[u8]>) -> String {
+    json_in(StatusShape::Status, code, message, details)
+}
+
+fn json_in(shape: StatusShape, code: i32, message: &str, details: Option<&[u8]>) -> String {
     let parts = StatusParts { code, message, details };
-    let json =
-        status_to_json(&POOL, parts, &WriteOptions { add_whitespace: true, ..WriteOptions::default() });
+    let options = WriteOptions { add_whitespace: true, ..WriteOptions::default() };
+    let json = status_to_json(&POOL, parts, shape, &options);
     String::from_utf8(json.to_vec()).expect("JSON is UTF-8")
 }
 
@@ -26,6 +30,26 @@ fn details(code: i32, message: &str, details: Vec<prost_types::Any>) -> Vec<u8> 
 fn a_status_without_details() {
     assert_eq!(json_of(5, "no \"order\" é", None), r#"{"code":5,"message":"no \"order\" é","details":[]}"#);
     assert_eq!(json_of(2, "", None), r#"{"code":2,"message":"","details":[]}"#);
+}
+
+#[test]
+fn every_shape_has_all_of_its_members() {
+    let duration = prost_types::Duration { seconds: 1, nanos: 0 }.encode_to_vec();
+    let bytes =
+        details(5, "gone", vec![any("type.googleapis.com/google.protobuf.Duration", duration.clone())]);
+    let detail = r#""details":[{"@type":"type.googleapis.com/google.protobuf.Duration","value":"1s"}]"#;
+    let aip = StatusShape::Aip193 { http: 404, name: "NOT_FOUND" };
+    assert_eq!(
+        json_in(aip, 5, "", Some(&bytes)),
+        format!(r#"{{"error":{{"code":404,"message":"gone","status":"NOT_FOUND",{detail}}}}}"#)
+    );
+    let problem = StatusShape::Problem { http: 404, title: "Not Found" };
+    assert_eq!(
+        json_in(problem, 5, "", Some(&bytes)),
+        format!(
+            r#"{{"type":"about:blank","title":"Not Found","status":404,"detail":"gone","code":5,{detail}}}"#
+        )
+    );
 }
 
 #[test]

@@ -1,16 +1,20 @@
-//! Whatever went wrong, as `google.rpc.Status` in JSON.
+//! Whatever went wrong, as JSON with the HTTP status of its code.
 
 use std::sync::Arc;
 
 use axum::{body::Body as HttpBody, response::Response};
+use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header, request::Parts};
+use prost::Message as _;
 use prost_reflect::DescriptorPool;
 use tonic::{Code, Status};
+use tonic_types::pb;
 
 use super::dress;
 use crate::{
     call::{CallError, reason},
-    codec::{StatusParts, WriteOptions, status_to_json},
+    codec::{StatusParts, StatusShape, WriteOptions, status_to_json},
+    config::ErrorFormat,
     front::open::Opening,
     grpc::code,
     plan::{MethodPlan, Plan},
@@ -58,26 +62,66 @@ impl Refusal {
 
     pub(super) fn into_response(self, plan: &Plan) -> Response {
         let Inner { status, http, allow, headers, method } = *self.0;
-        let (pool, write) = match &method {
-            Some(method) => (&method.pool, &method.write),
-            None => (&plan.builtin, &plan.write),
+        let (pool, write, rest) = match &method {
+            Some(method) => (&method.pool, &method.write, &method.rest),
+            None => (&plan.builtin, &plan.write, &plan.rest),
         };
-        let mut response = Response::new(HttpBody::from(json(pool, write, &status)));
-        *response.status_mut() = http.unwrap_or_else(|| code::to_http(status.code()));
+        let http = http.unwrap_or_else(|| rest.http_status_of(status.code()));
+        let (shape, content_type) = match rest.error_format {
+            ErrorFormat::Status => (StatusShape::Status, "application/json"),
+            ErrorFormat::Aip193 => {
+                let name = code::name(status.code());
+                (StatusShape::Aip193 { http: http.as_u16(), name }, "application/json")
+            }
+            ErrorFormat::ProblemJson => {
+                let title = http.canonical_reason().unwrap_or("Client Closed Request");
+                (StatusShape::Problem { http: http.as_u16(), title }, "application/problem+json")
+            }
+        };
+        let mut response = Response::new(HttpBody::from(shaped(pool, write, &status, shape)));
+        *response.status_mut() = http;
         *response.headers_mut() = headers;
-        dress(response.headers_mut(), "application/json");
+        dress(response.headers_mut(), content_type);
         if let Some(allow) = allow.and_then(|allow| HeaderValue::try_from(allow.to_string()).ok()) {
             response.headers_mut().insert(header::ALLOW, allow);
         }
+        advise(response.headers_mut(), http, &status);
         response
     }
 }
 
 /// `{code, message, details}`.
-pub(super) fn json(pool: &DescriptorPool, write: &WriteOptions, status: &Status) -> bytes::Bytes {
+pub(super) fn json(pool: &DescriptorPool, write: &WriteOptions, status: &Status) -> Bytes {
+    shaped(pool, write, status, StatusShape::Status)
+}
+
+fn shaped(pool: &DescriptorPool, write: &WriteOptions, status: &Status, shape: StatusShape) -> Bytes {
     let details = Some(status.details()).filter(|details| !details.is_empty());
     let parts = StatusParts { code: status.code() as i32, message: status.message(), details };
-    status_to_json(pool, parts, write)
+    status_to_json(pool, parts, shape, write)
+}
+
+/// What HTTP has headers for, unless the backend sent them.
+fn advise(headers: &mut HeaderMap, http: StatusCode, status: &Status) {
+    if !headers.contains_key(header::RETRY_AFTER)
+        && let Some(seconds) = retry_after(status)
+    {
+        headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+    }
+    // RFC 9110 section 15.5.2 wants a challenge with each 401. The status's message, which grpc-gateway puts
+    // there, is none.
+    if http == StatusCode::UNAUTHORIZED && !headers.contains_key(header::WWW_AUTHENTICATE) {
+        headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+    }
+}
+
+/// The delay of a `google.rpc.RetryInfo` in whole seconds, rounded up: sooner would be too soon.
+fn retry_after(status: &Status) -> Option<u64> {
+    let details = pb::Status::decode(status.details()).ok()?.details;
+    let info = details.iter().find(|detail| detail.type_url.ends_with("/google.rpc.RetryInfo"))?;
+    let delay = pb::RetryInfo::decode(info.value.as_slice()).ok()?.retry_delay?;
+    let seconds = delay.seconds.checked_add(i64::from(delay.nanos > 0))?;
+    u64::try_from(seconds).ok()
 }
 
 /// The answer to a request that has no route.
