@@ -101,7 +101,9 @@ mod tests {
 
     fn check_status(request: http::request::Builder, expect: Option<u16>) {
         let (head, ()) = request.body(()).unwrap().into_parts();
-        let found = check(&head, |method| method == "PURGE" || method == "TRACE").err().map(|refused| refused.status.as_u16());
+        let found = check(&head, |method| method == "PURGE" || method == "TRACE")
+            .err()
+            .map(|refused| refused.status.as_u16());
         assert_eq!(found, expect, "{head:?}");
     }
 

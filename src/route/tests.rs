@@ -106,7 +106,8 @@ fn rule_2_the_method_takes_part_in_the_match() {
 
 #[test]
 fn candidates_come_in_the_order_in_which_they_are_tried() {
-    let table = table(&["GET /{x=**}", "POST /a/b", "PUT /a/*", "GET /a/*", "* /a/b", "GET /a/{y}:go", "GET /c"]);
+    let table =
+        table(&["GET /{x=**}", "POST /a/b", "PUT /a/*", "GET /a/*", "* /a/b", "GET /a/{y}:go", "GET /c"]);
     let candidates = |path: &str| {
         let found = table.candidates(path).expect("a path");
         found.iter().map(|route| route.value.clone()).collect::<Vec<_>>()
