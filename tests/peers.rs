@@ -9,7 +9,8 @@ mod program;
 
 use std::{
     fs,
-    process::{Command, Stdio},
+    io::{BufRead, BufReader},
+    process::{Child, Command, Stdio},
 };
 
 use program::Program;
@@ -39,10 +40,23 @@ fn connect_web() {
     check("connect_web");
 }
 
+/// What a client sends by path, query and body arrives at a grpcio backend as Python's own JSON mapping would have
+/// built it.
+#[test]
+fn binding() {
+    let backend = Mirror::start();
+    check_before("binding", &backend.address, "binding.binpb");
+}
+
 fn check(peer: &str) {
     let backend = Program::start(&["demo-backend", "--listen", "127.0.0.1:0", "--name", "b1"]);
-    let upstream = format!("demo=ipv4:{}", backend.address);
-    let schema = format!("{}/ecommerce.binpb", peers());
+    check_before(peer, &backend.address, "ecommerce.binpb");
+}
+
+/// Runs a peer against a gateway with one backend.
+fn check_before(peer: &str, backend: &str, schema: &str) {
+    let upstream = format!("demo=ipv4:{backend}");
+    let schema = format!("{}/{schema}", peers());
     // A descriptor set, so that the gateway knows the methods before it says that it listens.
     let gateway = Program::start(&[
         "run",
@@ -69,6 +83,40 @@ fn check(peer: &str) {
         String::from_utf8_lossy(&output.stderr),
         gateway.log(),
     );
+}
+
+/// `tests/peers/binding/backend.py`, killed when it is dropped.
+struct Mirror {
+    child: Child,
+    address: String,
+}
+
+impl Mirror {
+    fn start() -> Self {
+        let mut child = Command::new(format!("{}/python/bin/python", peers()))
+            .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/peers/binding/backend.py"))
+            .env("PYTHONPATH", format!("{}/stubs", peers()))
+            .env("PYTHONDONTWRITEBYTECODE", "1")
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("the backend can be started");
+        let mut line = String::new();
+        let stdout = child.stdout.take().expect("standard output is piped");
+        let read = BufReader::new(stdout).read_line(&mut line);
+        let mut mirror = Self { child, address: String::new() };
+        read.expect("standard output can be read");
+        let address = line.trim_end().strip_prefix("listening on ");
+        mirror.address = address.unwrap_or_else(|| panic!("the backend wrote {line:?}")).to_owned();
+        mirror
+    }
+}
+
+impl Drop for Mirror {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
 }
 
 /// Where `scripts/peers` installs to.

@@ -98,6 +98,12 @@ pub enum Reason {
         /// The limit that was crossed.
         limit: usize,
     },
+    /// A body that sets more fields than the mask of an update names.
+    #[error("expected at most {limit} fields in an update without a mask, found more, send the mask")]
+    TooManyPaths {
+        /// The limit that was crossed.
+        limit: usize,
+    },
     /// `Any` inside `Any` too often.
     #[error("expected at most {limit} levels of google.protobuf.Any, found more")]
     AnyTooDeep {

@@ -3,11 +3,11 @@
 use std::{fmt, sync::Arc};
 
 use bytes::{Buf, BytesMut};
-use prost_reflect::MessageDescriptor;
+use prost_reflect::{DynamicMessage, FieldDescriptor, MessageDescriptor};
 
 use crate::codec::{
-    ReadError, ReadOptions, WriteError, WriteOptions, fast, json_to_message, message_to_wire, table::Tables,
-    wire_to_json,
+    ReadError, ReadOptions, WriteError, WriteOptions, fast, json_to_field, json_to_message, message_to_wire,
+    table::Tables, wire_to_json,
 };
 
 /// The tables of many message types, compiled once and shared by their codecs.
@@ -58,6 +58,26 @@ impl MessageCodec {
         Ok(())
     }
 
+    /// Appends the wire bytes of a message of which one field is set, by the value in `json`.
+    ///
+    /// # Errors
+    /// As [`json_to_field`](crate::codec::json_to_field); `out` is then as before.
+    pub fn field_to_wire(
+        &self,
+        field: &FieldDescriptor,
+        json: &[u8],
+        options: &ReadOptions,
+        out: &mut BytesMut,
+    ) -> Result<(), ReadError> {
+        if self.fast_field_to_wire(field, json, options, out) {
+            return Ok(());
+        }
+        let mut message = DynamicMessage::new(self.desc.clone());
+        json_to_field(&mut message, field, json, options)?;
+        out.extend_from_slice(&message_to_wire(&message));
+        Ok(())
+    }
+
     /// Appends the message in `wire` to `out` as JSON.
     ///
     /// # Errors
@@ -80,6 +100,26 @@ impl MessageCodec {
     pub fn fast_to_wire(&self, json: &[u8], options: &ReadOptions, out: &mut BytesMut) -> bool {
         let start = out.len();
         let read = self.table.as_ref().map(|(tables, id)| fast::to_wire(tables, *id, json, options, out));
+        if read != Some(Ok(())) {
+            out.truncate(start);
+        }
+        read == Some(Ok(()))
+    }
+
+    /// [`field_to_wire`](Self::field_to_wire) without the reference, as [`fast_to_wire`](Self::fast_to_wire).
+    #[doc(hidden)]
+    pub fn fast_field_to_wire(
+        &self,
+        field: &FieldDescriptor,
+        json: &[u8],
+        options: &ReadOptions,
+        out: &mut BytesMut,
+    ) -> bool {
+        let start = out.len();
+        let read = self
+            .table
+            .as_ref()
+            .map(|(tables, id)| fast::field_to_wire(tables, *id, field.number(), json, options, out));
         if read != Some(Ok(())) {
             out.truncate(start);
         }

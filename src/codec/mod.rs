@@ -20,6 +20,7 @@
 //! | `reference` | descriptor-led reading and writing |
 //! | `table`, `fast` | descriptors compiled to tables, and JSON to and from wire bytes led by them |
 //! | `field` | text bound to a field path |
+//! | `update_mask` | the fields that a JSON body names, as a FieldMask |
 //! | `status` | the JSON of an error |
 
 use bytes::{Buf, BytesMut};
@@ -49,6 +50,8 @@ mod status;
 
 mod table;
 
+mod update_mask;
+
 mod wkt;
 
 pub use error::{Position, ReadError, Reason, Unprintable, WriteError};
@@ -56,6 +59,7 @@ pub use field::{FieldPath, PathError};
 pub use message::{Codecs, MessageCodec};
 pub use options::{ReadOptions, WriteOptions};
 pub use status::{StatusParts, StatusShape, status_to_json};
+pub use update_mask::{UpdateMask, fields_of_json};
 
 /// Reads a message from the whole of `json`. An empty body is not JSON: a caller for whom it means
 /// the empty message says so itself.
@@ -71,7 +75,8 @@ pub fn json_to_message(
 }
 
 /// Reads one field of `message` from the whole of `json`: an object, array, string or whatever the
-/// field takes. This is `body: "field"` of `google.api.http`. Null leaves the field unset.
+/// field takes. This is `body: "field"` of `google.api.http`. Null is refused but by
+/// fields that have it among their values.
 ///
 /// # Errors
 /// As [`json_to_message`], the field path beginning with the field.

@@ -62,6 +62,21 @@ pub(super) fn media_type<'h>(headers: &'h HeaderMap, name: &header::HeaderName) 
     value.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii()
 }
 
+/// The charset of a request's content type, if it is another than UTF-8, which JSON is written in (RFC 8259 section
+/// 8.1). Some clients name it all the same, in any case and in quotes.
+pub(super) fn foreign_charset(headers: &HeaderMap) -> Option<&[u8]> {
+    let value = headers.get(header::CONTENT_TYPE)?.as_bytes();
+    let charsets = value.split(|byte| *byte == b';').skip(1).filter_map(|parameter| {
+        let (name, value) = parameter.trim_ascii().split_at_checked(b"charset=".len())?;
+        name.eq_ignore_ascii_case(b"charset=").then(|| {
+            let inner = value.strip_prefix(b"\"").and_then(|value| value.strip_suffix(b"\""));
+            inner.unwrap_or(value)
+        })
+    });
+    let utf8 = [b"utf-8".as_slice(), b"utf8"];
+    charsets.into_iter().find(|charset| !utf8.iter().any(|name| charset.eq_ignore_ascii_case(name)))
+}
+
 fn strip_prefix<'b>(bytes: &'b [u8], prefix: &[u8]) -> Option<&'b [u8]> {
     let (start, rest) = bytes.split_at_checked(prefix.len())?;
     start.eq_ignore_ascii_case(prefix).then_some(rest)
@@ -83,6 +98,26 @@ mod tests {
         }
         let request = request.body(Body::empty()).unwrap();
         assert_eq!(classify(&request), expect, "{content_type:?} accept {accept:?}");
+    }
+
+    #[test]
+    fn json_is_in_utf8_whatever_it_says() {
+        for (content_type, foreign) in [
+            ("application/json", None),
+            ("application/json; charset=utf-8", None),
+            ("application/json;CHARSET=\"UTF-8\"; x=y", None),
+            ("application/json; charset=utf8", None),
+            ("application/json; x=charset", None),
+            ("application/json; charset=latin1", Some("latin1")),
+            ("application/json; charset=\"utf-16\"", Some("utf-16")),
+            ("application/json; charset=utf-8; charset=utf-16", Some("utf-16")),
+            ("application/json; charset=", Some("")),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.insert("content-type", content_type.parse().unwrap());
+            assert_eq!(foreign_charset(&headers), foreign.map(str::as_bytes), "{content_type}");
+        }
+        assert_eq!(foreign_charset(&HeaderMap::new()), None);
     }
 
     #[test]

@@ -18,6 +18,8 @@ mod grpc_web;
 mod open;
 mod rest;
 
+pub use rest::bind;
+
 use std::{convert::Infallible, sync::Arc};
 
 use arc_swap::ArcSwap;

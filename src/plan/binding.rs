@@ -6,7 +6,7 @@ use prost_reflect::FieldDescriptor;
 
 use super::MethodPlan;
 use crate::{
-    codec::{FieldPath, PathError},
+    codec::{FieldPath, PathError, UpdateMask},
     route::Template,
     schema::{Body, HttpRule, Method},
 };
@@ -20,6 +20,8 @@ pub struct Binding {
     pub captures: Vec<FieldPath>,
     /// What the request body becomes.
     pub body: BodyBinding,
+    /// The mask that a PATCH without one gets.
+    pub update_mask: Option<UpdateMask>,
     /// The field of the reply that is the whole response body.
     pub response_body: Option<FieldDescriptor>,
     /// Who wrote its rule.
@@ -138,6 +140,14 @@ impl Binding {
             }
         };
         let response_body = rule.response_body.as_deref().map(|name| field(output, name)).transpose()?;
-        Ok(Self { method: Arc::clone(method), captures, body, response_body, source, place })
+        let update_mask = match &body {
+            BodyBinding::Field { field, .. }
+                if method.rest.fill_update_mask && rule.verb.as_str() == "PATCH" =>
+            {
+                UpdateMask::of(input, field)
+            }
+            _ => None,
+        };
+        Ok(Self { method: Arc::clone(method), captures, body, update_mask, response_body, source, place })
     }
 }

@@ -1,4 +1,4 @@
-//! HTTP method and path to a method and its captures. Pure: no I/O, no descriptors.
+//! HTTP method and path to a method and its captures, and a query to its parameters. Pure: no I/O, no descriptors.
 //!
 //! A [`Table`] is filled at load with [`Template`]s and asked once per REST request. It decides by
 //! these rules:
@@ -35,6 +35,7 @@ use std::ops::ControlFlow;
 mod nearest;
 mod options;
 mod path;
+mod query;
 mod shadow;
 mod template;
 mod trie;
@@ -44,6 +45,7 @@ mod tests;
 
 pub use options::{Options, TrailingSlash, Unescape};
 pub use path::PathError;
+pub use query::{Pair, QueryError, parse_query};
 pub use shadow::{Answered, Shadow};
 pub use template::{MAX_BYTES, Segment, Template, TemplateError, TemplateErrorKind, Variable};
 

@@ -19,13 +19,14 @@
 //! | `cursor`, `text`, `number` | JSON as bytes: punctuation, strings, numbers |
 //! | `blocks` | wire bytes with lengths known afterwards |
 //! | `write`, `write_value`, `write_map`, `write_known` | wire bytes to JSON |
-//! | `wire` | a cursor over wire bytes |
+//! | `wire`, `locate` | a cursor over wire bytes, and one field in them |
 //! | `arrange` | fields that came out of order |
 //! | `print` | strings, numbers and times as JSON bytes |
 
 mod arrange;
 mod blocks;
 mod cursor;
+mod locate;
 mod number;
 mod print;
 mod read;
@@ -38,7 +39,11 @@ mod write_known;
 mod write_map;
 mod write_value;
 
-pub(crate) use self::{read::to_wire, write::to_json};
+pub(crate) use self::{
+    locate::{Place, locate},
+    read::{field_to_wire, to_wire},
+    write::to_json,
+};
 
 /// The fast codec does not do this; nothing is said about whether it is wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -20,18 +20,29 @@ pub(crate) fn to_wire(
     options: &ReadOptions,
     out: &mut BytesMut,
 ) -> Result<(), Bail> {
-    let cursor = Cursor::new(json, options)?;
-    out.reserve(json.len() / 2);
-    let mut reader = Reader {
-        tables,
-        cursor,
-        options,
-        out: Blocks::new(out),
-        seen: Vec::new(),
-        keys: Vec::new(),
-        messages: 0,
-    };
+    let mut reader = Reader::new(tables, json, options, out)?;
     reader.message(id)?;
+    reader.cursor.end()
+}
+
+/// Appends one field of a message to `out`, of which the text is the value; as [`to_wire`].
+pub(crate) fn field_to_wire(
+    tables: &Tables,
+    id: u32,
+    number: u32,
+    json: &[u8],
+    options: &ReadOptions,
+    out: &mut BytesMut,
+) -> Result<(), Bail> {
+    let message = tables.message(id).filter(|message| message.shape == Shape::Object).ok_or(Bail)?;
+    let field = message.by_number(number).and_then(|index| message.fields.get(index)).ok_or(Bail)?;
+    let mut reader = Reader::new(tables, json, options, out)?;
+    reader.seen.resize(message.words, 0);
+    // Null is no value of it, and the reference says so.
+    if reader.cursor.peek() == b'n' {
+        return Err(Bail);
+    }
+    reader.field(message, field, 0)?;
     reader.cursor.end()
 }
 
@@ -49,7 +60,19 @@ pub(super) struct Reader<'t, 'j, 'o> {
     messages: usize,
 }
 
-impl<'t> Reader<'t, '_, '_> {
+impl<'t, 'j, 'o> Reader<'t, 'j, 'o> {
+    fn new(
+        tables: &'t Tables,
+        json: &'j [u8],
+        options: &'t ReadOptions,
+        out: &'o mut BytesMut,
+    ) -> Result<Self, Bail> {
+        let cursor = Cursor::new(json, options)?;
+        out.reserve(json.len() / 2);
+        let out = Blocks::new(out);
+        Ok(Self { tables, cursor, options, out, seen: Vec::new(), keys: Vec::new(), messages: 0 })
+    }
+
     /// A message in whatever form its type has in JSON.
     pub(super) fn message(&mut self, id: u32) -> Result<(), Bail> {
         let message = self.tables.message(id).ok_or(Bail)?;

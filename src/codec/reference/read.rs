@@ -26,7 +26,8 @@ pub(crate) fn read_message(
     Reader::new(json, options)?.message(desc, At::root())
 }
 
-/// The value of one field from the whole of `json`; null and an ignored enum name leave it unset.
+/// The value of one field from the whole of `json`. An ignored enum name leaves it unset; null, which
+/// beside other keys would mean that, is no value here.
 pub(crate) fn read_field(
     message: &mut DynamicMessage,
     field: &FieldDescriptor,
@@ -35,7 +36,17 @@ pub(crate) fn read_field(
 ) -> Result<(), ReadError> {
     let slot = Slot::Field(field.clone());
     let root = At::root();
-    Reader::new(json, options)?.slot(message, &slot, root.field(field.json_name()))
+    let at = root.field(field.json_name());
+    let mut reader = Reader::new(json, options)?;
+    if reader.shape(&at)? == Shape::Null && !slot.takes_null() {
+        let expected = match slot.kind() {
+            _ if slot.is_map() => "an object".to_owned(),
+            _ if slot.is_list() => "an array".to_owned(),
+            kind => scalar::expected(&kind),
+        };
+        return Err(reader.mismatch(expected, &at));
+    }
+    reader.slot(message, &slot, at)
 }
 
 /// A cursor with what it may let pass.

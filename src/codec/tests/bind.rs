@@ -4,10 +4,13 @@ use bytes::BytesMut;
 use prost_reflect::DynamicMessage;
 
 use super::{desc, print};
-use crate::codec::{FieldPath, PathError, message_to_wire};
+use crate::codec::{FieldPath, PathError, ReadOptions, message_to_wire};
+
+/// As every parameter is read unless a test says otherwise.
+static STRICT: std::sync::LazyLock<ReadOptions> = std::sync::LazyLock::new(ReadOptions::default);
 
 fn path(text: &str) -> FieldPath {
-    FieldPath::resolve(&desc("Kinds"), text).unwrap_or_else(|error| panic!("{text}: {error}"))
+    FieldPath::of_parameter(&desc("Kinds"), text).unwrap_or_else(|error| panic!("{text}: {error}"))
 }
 
 #[track_caller]
@@ -15,14 +18,14 @@ fn check_set(name: &str, texts: &[&str], json: &str) {
     let mut message = DynamicMessage::new(desc("Kinds"));
     for text in texts {
         path(name)
-            .set(&mut message, text.as_bytes())
+            .set(&mut message, text.as_bytes(), &STRICT)
             .unwrap_or_else(|error| panic!("{name}={text}: {error}"));
     }
     assert_eq!(print(&message).expect("what was set prints"), json);
     // A field of one value goes the short way, to the same bytes.
     let mut wire = BytesMut::new();
     if let [text] = texts
-        && path(name).to_wire(text.as_bytes(), &mut wire).is_some()
+        && path(name).to_wire(text.as_bytes(), &STRICT, &mut wire).is_some()
     {
         assert_eq!(wire, message_to_wire(&message), "{name}={text}");
     } else {
@@ -33,7 +36,7 @@ fn check_set(name: &str, texts: &[&str], json: &str) {
 #[track_caller]
 fn check_refused(name: &str, text: &[u8], says: &str) {
     let mut message = DynamicMessage::new(desc("Kinds"));
-    let error = path(name).set(&mut message, text).expect_err(name);
+    let error = path(name).set(&mut message, text, &STRICT).expect_err(name);
     assert!(error.field_path().starts_with(name), "{error}");
     assert!(error.to_string().contains(says), "{error}");
     assert_eq!(message, DynamicMessage::new(desc("Kinds")), "{name} changes nothing");
@@ -108,8 +111,8 @@ fn repeated_fields_append() {
 #[test]
 fn the_last_of_a_oneof_holds() {
     let mut message = DynamicMessage::new(desc("Kinds"));
-    path("pick_i32").set(&mut message, b"1").expect("a member");
-    path("pick_child.i32").set(&mut message, b"2").expect("another");
+    path("pick_i32").set(&mut message, b"1", &STRICT).expect("a member");
+    path("pick_child.i32").set(&mut message, b"2", &STRICT).expect("another");
     assert_eq!(print(&message).expect("printed"), r#"{"pickChild":{"i32":2}}"#);
 }
 
@@ -165,7 +168,7 @@ fn paths_that_name_no_field_are_refused() {
         ("st.fields", "whose fields depend on its value"),
         ("any.type_url", "whose fields depend on its value"),
     ] {
-        let error = FieldPath::resolve(&desc("Kinds"), text).expect_err(text);
+        let error = FieldPath::of_parameter(&desc("Kinds"), text).expect_err(text);
         assert!(error.to_string().contains(says), "{error}");
     }
     let long = vec!["child"; 101].join(".");
@@ -175,7 +178,7 @@ fn paths_that_name_no_field_are_refused() {
     );
     let longest = format!("{}.i32", vec!["child"; 99].join("."));
     let mut message = DynamicMessage::new(desc("Kinds"));
-    path(&longest).set(&mut message, b"1").expect("100 steps");
+    path(&longest).set(&mut message, b"1", &STRICT).expect("100 steps");
     print(&message).expect("what was set prints");
 }
 
@@ -204,7 +207,7 @@ fn paths_overlap_by_fields_and_not_by_names() {
 fn a_value_is_there_when_it_was_set() {
     let message = super::read("Kinds", r#"{"child":{"i32":5,"optI32":0},"i32s":[1]}"#).expect("a message");
     for (name, text) in [("child.i32", "5"), ("child.optI32", "0")] {
-        assert_eq!(path(name).value(&message), path(name).parse(text.as_bytes()).ok());
+        assert_eq!(path(name).value(&message), path(name).parse(text.as_bytes(), &STRICT).ok().as_ref());
     }
     assert!(path("i32s").value(&message).is_some());
     for name in ["i32", "child.text", "child.child.i32", "ts", "texts"] {

@@ -83,7 +83,7 @@ fn to_camel(path: &str) -> String {
 }
 
 /// Paths of one mask: far more than a message has fields worth naming, far fewer than a body holds.
-const MAX_PATHS: usize = 1_024;
+pub(crate) const MAX_PATHS: usize = 1_024;
 
 #[cfg(test)]
 mod tests {

@@ -6,7 +6,7 @@ mod mask;
 
 mod time;
 
-pub(crate) use mask::{Spelling, paths_from_text, paths_to_text};
+pub(crate) use mask::{MAX_PATHS, Spelling, paths_from_text, paths_to_text};
 pub(crate) use time::{
     Moment, duration_from_text, duration_to_text, moment, timestamp_from_text, timestamp_to_text,
 };

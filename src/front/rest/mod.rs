@@ -3,13 +3,12 @@
 //! | step | file |
 //! |---|---|
 //! | which route, which media type, which body | here |
-//! | path, query and body to one message | [`bind`], [`query`] |
+//! | path, query and body to one message | [`bind`] |
 //! | one message to a reply | [`unary`] |
 //! | many messages to a reply | [`stream`] |
 //! | whatever went wrong to a reply | [`refuse`] |
 
-mod bind;
-mod query;
+pub mod bind;
 mod refuse;
 mod stream;
 mod timeout;
@@ -25,7 +24,12 @@ use http_body_util::{BodyExt, LengthLimitError, Limited};
 use tonic::Code;
 
 use self::refuse::Refusal;
-use super::{body, classify::media_type, open, open::Opening};
+use super::{
+    body,
+    classify::{foreign_charset, media_type},
+    open,
+    open::Opening,
+};
 use crate::{
     call::{Body, CallError, Inbound, Kind, reason},
     grpc::{GRPC_ACCEPT_ENCODING, GRPC_ENCODING, frame, metadata},
@@ -71,7 +75,7 @@ async fn answer(opening: Opening, mut head: Parts, body: HttpBody, plan: &Plan) 
         }
     };
     let frame = frame::encode_with(json.len().max(SMALL), |out| {
-        bind::message(binding, &found, head.uri.query(), &json, out)
+        bind::message(binding, &found.captures, head.uri.query(), &json, out)
     });
     let frames = Body::full(frame.map_err(|fault| refused(fault.into_error()))?);
 
@@ -115,6 +119,12 @@ async fn json_body(
                 .get(media_type.len() - b"+json".len()..)
                 .is_some_and(|end| end.eq_ignore_ascii_case(b"+json")));
     let unnamed = media_type.is_empty() && !headers.contains_key(header::ORIGIN);
+    if let Some(charset) = foreign_charset(headers) {
+        let found = charset.escape_ascii();
+        let message = format!("expected JSON in charset=utf-8, found charset={found}");
+        let error = CallError::refused(Code::InvalidArgument, reason::BAD_REQUEST, message);
+        return Err((StatusCode::UNSUPPORTED_MEDIA_TYPE, error));
+    }
     if !is_json && !unnamed {
         let found = if media_type.is_empty() { "none".into() } else { String::from_utf8_lossy(media_type) };
         let message = format!("expected content-type application/json, found {}", found.escape_debug());
