@@ -124,6 +124,83 @@ fn what_cannot_be_read_is_refused_with_its_place() {
     check(folder.path(), &["routes"], 0, &["/S/M"]);
 }
 
+/// What `edgeway explain` says of a request: the lines that have to be there, and the exit code.
+#[track_caller]
+fn explains(folder: &TempDir, arguments: &[&str], code: i32, says: &[&str]) {
+    let output = edgeway(folder.path(), &[&["explain"], arguments].concat());
+    let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    let what = format!("{arguments:?} wrote\n{out}and to standard error\n{err}");
+    assert_eq!(output.status.code(), Some(code), "{what}");
+    for text in says {
+        assert!(out.contains(text) || err.contains(text), "expected {text:?}, {what}");
+    }
+}
+
+#[test]
+fn explain_says_which_route_and_what_is_bound_from_where() {
+    let folder = configured(
+        "http:\n  rules:\n    - selector: ecommerce.v1.OrderService.ProcessOrders\n      get: /v1/{order_id=**}\n",
+    );
+    let get = "route: GET /v1/users/{user_id}/orders of ecommerce.v1.OrderService.ListOrders (annotation, \
+               ecommerce/v1/order_service.proto), cluster demo";
+    explains(
+        &folder,
+        &["GET", "/v1/users/a%2Fb/orders?page_size=2"],
+        0,
+        &[
+            get,
+            "not, less specific: GET /v1/{order_id=**} of ecommerce.v1.OrderService.ProcessOrders (config, \
+             edgeway.yaml:12:12)",
+            "bound: page_size from the query: \"2\"",
+            "bound: user_id from the path: \"a/b\"",
+            "message: ecommerce.v1.ListOrdersRequest\n{\"userId\":\"a/b\",\"pageSize\":2}",
+        ],
+    );
+    explains(
+        &folder,
+        &["POST", "http://shop.example/v1/orders", "--body", "{\"userId\": \"bob\"}"],
+        0,
+        &["bound: user_id from the body", "{\"userId\":\"bob\"}"],
+    );
+    explains(&folder, &["OPTIONS", "/v1/orders"], 0, &["204 No Content, allow: GET, HEAD, OPTIONS, POST"]);
+}
+
+#[test]
+fn explain_says_why_a_request_would_be_refused() {
+    let folder = configured("rest: {trailing_slash: redirect}\n");
+    let cases: &[(&[&str], i32, &[&str])] = &[
+        (&["GET", "/v1/ordres/7"], 1, &["refused: 404 Not Found, NotFound", "did you mean "]),
+        (
+            &["DELETE", "/v1/orders/7"],
+            1,
+            &[
+                "refused: 405 Method Not Allowed",
+                "expected one of GET, HEAD, OPTIONS",
+                "not, another method: GET /v1/orders/{order_id} of ",
+            ],
+        ),
+        (&["GET", "/v1/%zz"], 1, &["refused: 400 Bad Request, InvalidArgument", "hexadecimal"]),
+        (&["GET", "/v1/orders/7?x=1"], 1, &["route: GET /v1/orders/{order_id}", "refused: 400", "x: "]),
+        (&["GET", "/v1/orders/7/?view=1"], 0, &["308 Permanent Redirect, location: /v1/orders/7?view=1"]),
+        (
+            &["POST", "/v1/orders", "-d", "{}", "-H", "content-type: text/plain"],
+            1,
+            &["415 Unsupported Media Type", "text/plain"],
+        ),
+        (&["POST", "/v1/orders", "-d", "{\"userId\": 1}"], 1, &["refused: 400", "user"]),
+        (&["GET", "/v1/orders/7", "-H", "grpc-timeout: soon"], 1, &["refused: 400"]),
+        (&["POST", "/v1/orders", "-H", "content-type: application/grpc"], 1, &["gRPC"]),
+        (&["TRACE", "/v1/orders"], 1, &["405", "this method is not served"]),
+        (&["GET", "v1"], 2, &["expected a URL or a path"]),
+        (&["GET", "/v1", "-H", "nonsense"], 2, &["expected a header as `name: value`"]),
+        (&["BAD METHOD", "/v1"], 2, &["expected an HTTP method"]),
+        (&["GET"], 2, &["URL"]),
+    ];
+    for (arguments, code, says) in cases {
+        explains(&folder, arguments, *code, says);
+    }
+}
+
 /// A gateway before a demo backend, with `more` in its configuration.
 struct Demo {
     gateway: Edge,

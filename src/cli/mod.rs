@@ -8,6 +8,7 @@
 
 mod backend;
 mod demo;
+mod explain;
 mod healthcheck;
 mod routes;
 mod run;
@@ -43,6 +44,8 @@ enum Verb {
     Validate(Configuration),
     /// Print the REST routes of a configuration, and what is wrong with them.
     Routes(routes::Routes),
+    /// Say what would become of a REST request, and send nothing.
+    Explain(explain::Explain),
     /// Ask a running gateway, or any gRPC server, whether it is healthy.
     Healthcheck(healthcheck::Healthcheck),
     /// Print the version.
@@ -86,6 +89,7 @@ pub fn main() -> ExitCode {
         Verb::Demo(demo) => demo.run(),
         Verb::Validate(configuration) => validate::run(configuration),
         Verb::Routes(routes) => routes.run(),
+        Verb::Explain(explain) => explain.run(),
         Verb::Healthcheck(healthcheck) => healthcheck.run(),
         Verb::Version => {
             say(format_args!("edgeway {}", env!("CARGO_PKG_VERSION")));

@@ -71,6 +71,13 @@ fn authority(head: &Parts) -> Result<(), &'static str> {
     }
 }
 
+impl Refused {
+    /// The HTTP status and why.
+    pub(super) fn told(&self) -> (StatusCode, &'static str) {
+        (self.status, self.message)
+    }
+}
+
 impl IntoResponse for Refused {
     /// The client has no protocol yet that it could be told in: the words of REST, which are plain to all.
     fn into_response(self) -> Response {

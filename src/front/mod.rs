@@ -18,7 +18,7 @@ mod grpc_web;
 mod open;
 mod rest;
 
-pub use rest::bind;
+pub use rest::{Account, Considered, Outcome, Standing, bind, explain};
 
 use std::{convert::Infallible, sync::Arc};
 

@@ -9,6 +9,7 @@
 //! | whatever went wrong to a reply | [`refuse`] |
 
 pub mod bind;
+mod explain;
 mod refuse;
 mod stream;
 mod timeout;
@@ -23,6 +24,8 @@ use http_body::Body as _;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use tonic::Code;
 
+pub use self::explain::{Account, Considered, Outcome, Standing, explain};
+
 use self::refuse::Refusal;
 use super::{
     body,
@@ -33,7 +36,7 @@ use super::{
 use crate::{
     call::{Body, CallError, Inbound, Kind, reason},
     grpc::{GRPC_ACCEPT_ENCODING, GRPC_ENCODING, frame, metadata},
-    plan::{BodyBinding, Plan},
+    plan::{BodyBinding, MethodPlan, Plan},
 };
 
 /// Serves one request.
@@ -61,10 +64,7 @@ async fn answer(opening: Opening, mut head: Parts, body: HttpBody, plan: &Plan) 
     let refused = |error| Refusal::of(method, &opening.refused(Some(method), error));
     open::grpc_timeout(&mut head.headers, &mut context).map_err(refused)?;
     timeout::read(&mut head.headers, &mut context).map_err(refused)?;
-    if method.kind.client_streaming() {
-        let message = format!("{} takes a stream of messages: call it with gRPC", method.method.selector());
-        return Err(refused(CallError::refused(Code::Unimplemented, reason::BAD_REQUEST, message)));
-    }
+    one_message(method).map_err(refused)?;
     let json = match &binding.body {
         // A body that no rule asks for means nothing; hyper drops what is left of it.
         BodyBinding::None => Bytes::new(),
@@ -102,16 +102,20 @@ fn without_body(mut response: Response) -> Response {
     response.map(|_| HttpBody::empty())
 }
 
-/// The request body, if it may be JSON.
+/// A call by one message is what a JSON body can make.
+fn one_message(method: &MethodPlan) -> Result<(), CallError> {
+    if !method.kind.client_streaming() {
+        return Ok(());
+    }
+    let message = format!("{} takes a stream of messages: call it with gRPC", method.method.selector());
+    Err(CallError::refused(Code::Unimplemented, reason::BAD_REQUEST, message))
+}
+
+/// Whether a body may be JSON by its media type.
 ///
 /// A type that a browser sends without asking first (`text/plain`, a form, none at all beside an `Origin`) is refused:
 /// any page could send it in a user's name.
-async fn json_body(
-    headers: &HeaderMap,
-    body: HttpBody,
-    limit: usize,
-    time: Duration,
-) -> Result<Bytes, (StatusCode, CallError)> {
+fn may_be_json(headers: &HeaderMap) -> Result<(), (StatusCode, CallError)> {
     let media_type = media_type(headers, &header::CONTENT_TYPE);
     let is_json = media_type.eq_ignore_ascii_case(b"application/json")
         || (media_type.len() > b"+json".len()
@@ -131,17 +135,30 @@ async fn json_body(
         let error = CallError::refused(Code::InvalidArgument, reason::BAD_REQUEST, message);
         return Err((StatusCode::UNSUPPORTED_MEDIA_TYPE, error));
     }
+    Ok(())
+}
+
+/// The request body, if it may be JSON.
+async fn json_body(
+    headers: &HeaderMap,
+    body: HttpBody,
+    limit: usize,
+    time: Duration,
+) -> Result<Bytes, (StatusCode, CallError)> {
+    may_be_json(headers)?;
     let read = tokio::time::timeout(time, Limited::new(body, limit).collect()).await;
     match read {
         Ok(Ok(collected)) => Ok(collected.to_bytes()),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => {
-            let message = format!("request body is over the limit of {limit} bytes (max_request_bytes)");
-            let error = CallError::refused(Code::ResourceExhausted, reason::MESSAGE_TOO_LARGE, message);
-            Err((StatusCode::PAYLOAD_TOO_LARGE, error))
-        }
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large(limit)),
         Ok(Err(_)) => Err((StatusCode::BAD_REQUEST, CallError::client_gone())),
         Err(_) => Err((StatusCode::REQUEST_TIMEOUT, body::late(time))),
     }
+}
+
+fn too_large(limit: usize) -> (StatusCode, CallError) {
+    let message = format!("request body is over the limit of {limit} bytes (max_request_bytes)");
+    let error = CallError::refused(Code::ResourceExhausted, reason::MESSAGE_TOO_LARGE, message);
+    (StatusCode::PAYLOAD_TOO_LARGE, error)
 }
 
 /// Makes the metadata of an answer the headers of a JSON reply.
