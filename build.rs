@@ -31,11 +31,11 @@ fn compile(files: &[&str]) -> Result<Compiler, Box<dyn Error>> {
     Ok(compiler)
 }
 
-/// Generates clients and servers of `ecommerce.v1` and the messages of `google.rpc` that they use.
+/// Generates clients and servers of `ecommerce.v1` and the messages of `google` that they use.
 fn generate(compiler: &Compiler) -> Result<(), Box<dyn Error>> {
     let mut set = compiler.file_descriptor_set();
-    // `google.api` is options only: nothing at run time uses its messages.
-    set.file.retain(|file| file.package() != "google.api");
+    // The rest of `google.api` is options only: nothing at run time uses its messages.
+    set.file.retain(|file| file.package() != "google.api" || file.name() == "google/api/httpbody.proto");
     for file in &mut set.file {
         if file.package().starts_with("google.") {
             // Their comments hold indented examples, which rustdoc would take for Rust and test.
@@ -45,6 +45,7 @@ fn generate(compiler: &Compiler) -> Result<(), Box<dyn Error>> {
     tonic_prost_build::configure()
         // Payloads are shared between messages, not copied: a stream offers gigabytes of the same bytes.
         .bytes(".ecommerce.v1")
+        .bytes(".google.api")
         .btree_map(".ecommerce.v1")
         .compile_fds(set)?;
     Ok(())

@@ -162,6 +162,7 @@ async fn a_message_is_there_before_the_next_is_made() {
         for (accept, first, rest) in [
             ("application/x-ndjson", "{\"sequence\":1}\n", "{\"sequence\":2}\n"),
             ("application/json", "[{\"sequence\":1}", ",{\"sequence\":2}]"),
+            ("text/event-stream", "id: 1\ndata: {\"sequence\":1}\n\n", "id: 2\ndata: {\"sequence\":2}\n\n"),
         ] {
             let id = format!("{http:?} {accept}");
             let headers = [("accept", accept), ("x-call", &id)];

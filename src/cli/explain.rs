@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use bytes::BytesMut;
 use clap::Args;
 use http::{HeaderName, HeaderValue, Method, Request, Uri, header, request::Parts};
+use tokio::runtime;
 use tonic_types::StatusExt;
 
 use super::{Configuration, FAILED, REFUSED, complain, say, survey};
@@ -48,11 +49,19 @@ impl Explain {
             Ok(survey) => survey,
             Err(code) => return code,
         };
+        let runtime = match runtime::Builder::new_current_thread().enable_all().build() {
+            Ok(runtime) => runtime,
+            Err(error) => {
+                complain(format_args!("error: cannot start a runtime: {error}"));
+                return ExitCode::from(FAILED);
+            }
+        };
         for (cluster, reason) in &survey.plan.missing {
             complain(format_args!("warning: the methods of cluster {cluster} are not known: {reason}"));
         }
         say(format_args!("{} {}", head.method, head.uri));
-        let account = front::explain(&survey.plan, &head, self.body.unwrap_or_default().as_bytes());
+        let body = self.body.unwrap_or_default().into();
+        let account = runtime.block_on(front::explain(&survey.plan, &head, body));
         routes(&account);
         outcome(&account)
     }

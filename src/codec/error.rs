@@ -216,6 +216,12 @@ pub enum Unprintable {
         /// The limit that was crossed.
         limit: usize,
     },
+    /// A message that would have to be decoded as a whole, and that has too many values for that.
+    #[error("response too large: more than {limit} bytes of memory as a tree of its values")]
+    TooManyValues {
+        /// The limit that was crossed.
+        limit: usize,
+    },
     /// Messages nested too far.
     #[error("more than {limit} levels of messages")]
     TooDeep {

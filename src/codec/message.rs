@@ -23,7 +23,8 @@ pub struct MessageCodec {
 }
 
 impl Codecs {
-    /// Compiles some messages, all of one pool, and those that their fields lead to.
+    /// Compiles some messages, all of one pool, and those that their fields lead to; where one of them is
+    /// `google.protobuf.Any`, that is every message of the pool.
     pub fn compile<'d>(messages: impl IntoIterator<Item = &'d MessageDescriptor>) -> Self {
         Self(Arc::new(Tables::compile(messages)))
     }

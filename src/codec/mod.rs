@@ -14,6 +14,7 @@
 //! | file | idea |
 //! |---|---|
 //! | `scan` | JSON text as a cursor |
+//! | `elements` | many JSON values in one text that comes in pieces |
 //! | `number`, `scalar`, `wkt` | the text of one value, for JSON, paths and queries alike |
 //! | `path` | where in a message we are |
 //! | `message` | both codecs as one |
@@ -21,10 +22,13 @@
 //! | `table`, `fast` | descriptors compiled to tables, and JSON to and from wire bytes led by them |
 //! | `field` | text bound to a field path |
 //! | `update_mask` | the fields that a JSON body names, as a FieldMask |
+//! | `raw` | `google.api.HttpBody`, which is no JSON |
 //! | `status` | the JSON of an error |
 
 use bytes::{Buf, BytesMut};
 use prost_reflect::{DynamicMessage, FieldDescriptor, MessageDescriptor};
+
+mod elements;
 
 mod error;
 
@@ -40,6 +44,8 @@ mod options;
 
 mod path;
 
+mod raw;
+
 mod reference;
 
 mod scalar;
@@ -54,10 +60,12 @@ mod update_mask;
 
 mod wkt;
 
+pub use elements::{ElementError, Elements, Layout};
 pub use error::{Position, ReadError, Reason, Unprintable, WriteError};
 pub use field::{FieldPath, PathError};
 pub use message::{Codecs, MessageCodec};
 pub use options::{ReadOptions, WriteOptions};
+pub use raw::RawBody;
 pub use status::{StatusParts, StatusShape, status_to_json};
 pub use update_mask::{UpdateMask, fields_of_json};
 
@@ -117,7 +125,8 @@ pub fn message_to_json(
     out: &mut BytesMut,
 ) -> Result<(), WriteError> {
     let start = out.len();
-    let written = reference::Writer::new(out, options).message(message, path::At::root());
+    let written =
+        reference::Writer::new(out, options, reference::Room::new()).message(message, path::At::root());
     if written.is_err() {
         out.truncate(start);
     }
@@ -125,7 +134,9 @@ pub fn message_to_json(
 }
 
 /// Appends one field of a message to `out` as JSON: what `response_body` of `google.api.http` names. A field
-/// that is not set prints as its default.
+/// with presence that is not set prints as `null`, any other as its default.
+///
+/// An absent message as `{}`, or an absent Timestamp as 1970, would be a value that nobody gave.
 ///
 /// # Errors
 /// As [`message_to_json`].
@@ -135,10 +146,15 @@ pub fn field_to_json(
     options: &WriteOptions,
     out: &mut BytesMut,
 ) -> Result<(), WriteError> {
+    if field.supports_presence() && !message.has_field(field) {
+        out.extend_from_slice(b"null");
+        return Ok(());
+    }
     let start = out.len();
     let at = path::At::root();
     let at = at.field(field.json_name());
-    let written = reference::Writer::new(out, options).value(&field.kind(), &message.get_field(field), at);
+    let mut writer = reference::Writer::new(out, options, reference::Room::new());
+    let written = writer.value(&field.kind(), &message.get_field(field), at);
     if written.is_err() {
         out.truncate(start);
     }
@@ -151,15 +167,27 @@ pub fn field_to_json(
 /// Bytes that are not the message, and all of [`message_to_json`]; `out` is then as before.
 pub fn wire_to_json(
     desc: &MessageDescriptor,
-    wire: impl Buf,
+    mut wire: impl Buf,
     options: &WriteOptions,
     out: &mut BytesMut,
 ) -> Result<(), WriteError> {
-    let message = DynamicMessage::decode(desc.clone(), wire).map_err(|source| {
-        let message = desc.full_name().to_owned();
-        WriteError::new(Unprintable::Decode { message, source }, &path::At::root())
-    })?;
-    message_to_json(&message, options, out)
+    let (start, root) = (out.len(), path::At::root());
+    let wire = wire.copy_to_bytes(wire.remaining());
+    let (message, room) = reference::decode(desc, wire, reference::Room::new(), &root)?;
+    let written = reference::Writer::new(out, options, room).message(&message, root);
+    if written.is_err() {
+        out.truncate(start);
+    }
+    written
+}
+
+/// The message in `wire` as a tree.
+///
+/// # Errors
+/// Bytes that are not the message, or that would take more than 64 MiB as a tree.
+pub fn wire_to_message(desc: &MessageDescriptor, mut wire: impl Buf) -> Result<DynamicMessage, WriteError> {
+    let wire = wire.copy_to_bytes(wire.remaining());
+    Ok(reference::decode(desc, wire, reference::Room::new(), &path::At::root())?.0)
 }
 
 #[cfg(test)]

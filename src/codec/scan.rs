@@ -69,15 +69,15 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    /// Walks the one value of the text to its end before anything is built from it.
+    /// Walks the one value of the text to its end before anything is built from it. How many values it holds.
     ///
     /// # Errors
     /// Text that is not one JSON value, or one over the bounds.
-    pub(crate) fn survey(mut self, bounds: Bounds) -> Result<(), ScanError> {
-        self.skip(bounds)?;
+    pub(crate) fn survey(mut self, bounds: Bounds) -> Result<usize, ScanError> {
+        let nodes = self.skip(bounds)?;
         self.white();
         match self.byte() {
-            None => Ok(()),
+            None => Ok(nodes),
             Some(_) => Err(self.syntax("the end of the text after one value")),
         }
     }
@@ -215,11 +215,11 @@ impl<'a> Scanner<'a> {
 
     /// Passes a value that [`survey`](Self::survey) has walked before.
     pub(crate) fn pass(&mut self) -> Result<(), ScanError> {
-        self.skip(Bounds::NONE)
+        self.skip(Bounds::NONE).map(drop)
     }
 
     /// Passes one value with a list of what is open instead of recursion.
-    fn skip(&mut self, bounds: Bounds) -> Result<(), ScanError> {
+    fn skip(&mut self, bounds: Bounds) -> Result<usize, ScanError> {
         let mut open: Vec<Shape> = Vec::new();
         let mut nodes = 0;
         loop {
@@ -244,7 +244,7 @@ impl<'a> Scanner<'a> {
             }
             loop {
                 let more = match open.last() {
-                    None => return Ok(()),
+                    None => return Ok(nodes),
                     Some(Shape::Object) => self.key(&mut first)?.is_some(),
                     Some(_) => self.element(&mut first)?,
                 };

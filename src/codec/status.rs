@@ -14,7 +14,7 @@ use tonic_types::pb;
 use crate::codec::{
     options::WriteOptions,
     path::{At, prefix},
-    reference::{Any, Writer},
+    reference::{Any, Room, Writer},
 };
 
 /// What a call ended with.
@@ -76,10 +76,10 @@ pub fn status_to_json(
     for detail in details.iter().flat_map(|details| &details.details) {
         let any = Any { url: &detail.type_url, payload: detail.value.clone().into(), pool };
         let mut item = BytesMut::new();
-        let mut written = Writer::new(&mut item, &options).any(&any, root);
+        let mut written = Writer::new(&mut item, &options, Room::new()).any(&any, root);
         if written.is_err() {
             item.clear();
-            written = Writer::new(&mut item, &options).opaque(&any, &root);
+            written = Writer::new(&mut item, &options, Room::new()).opaque(&any, &root);
         }
         if written.is_err() || items.len() + item.len() > options.max_bytes {
             continue;

@@ -20,7 +20,7 @@ use crate::codec::{
     field::FieldPath,
     options::ReadOptions,
     path::At,
-    reference::{self, Slot},
+    reference::{self, Enums, Slot},
     scalar,
     scan::{ScanError, Scanner, Shape},
     wkt::{MAX_PATHS, WellKnown},
@@ -94,7 +94,8 @@ pub fn fields_of_json(
         ReadError::new(error.reason, &At::root(), position)
     };
     let scan = Scanner::new(json).map_err(|error| fault(error, None))?;
-    let mut walk = Walk { scan, options, paths: BTreeSet::new(), prefix: String::new() };
+    let mut walk =
+        Walk { scan, options, enums: Enums::default(), paths: BTreeSet::new(), prefix: String::new() };
     let read = match walk.scan.shape() {
         Ok(Shape::Object) if WellKnown::of(desc).is_none() => walk.object(desc),
         shape => shape.map(|_| false),
@@ -109,6 +110,7 @@ pub fn fields_of_json(
 struct Walk<'j, 'o> {
     scan: Scanner<'j>,
     options: &'o ReadOptions,
+    enums: Enums,
     paths: BTreeSet<String>,
     /// The path of the message around the cursor, with a dot behind each name.
     prefix: String,
@@ -142,9 +144,11 @@ impl Walk<'_, '_> {
                 self.prefix.pop();
                 empty
             }
-            (Kind::Enum(_), Shape::String) if !self.options.reject_unknown_enums && !field.is_list() => {
-                let text = self.scan.string()?;
-                scalar::parse(&field.kind(), &text).is_ok()
+            (Kind::Enum(desc), Shape::String) if !self.options.reject_unknown_enums && !field.is_list() => {
+                let name = self.scan.string()?;
+                scalar::enum_by_name(&desc, &name).is_ok()
+                    || (self.options.knows_other_enum_names()
+                        && self.enums.table(&desc).number(name.as_bytes(), self.options).is_some())
             }
             _ => {
                 self.scan.pass()?;

@@ -9,10 +9,11 @@ use tonic::{Request, Response, Status, Streaming};
 use super::pace::Pace;
 use super::proto::ecommerce::v1::diagnostics_service_server::DiagnosticsService;
 use super::proto::ecommerce::v1::{
-    ChatRequest, ChatResponse, CollectRequest, CollectResponse, EchoRequest, EchoResponse, FailAfterRequest,
-    FailRequest, FailResponse, SleepRequest, SleepResponse, StatsRequest, StatsResponse, StreamMessage,
-    StreamRequest, WhoAmIRequest, WhoAmIResponse,
+    ChatRequest, ChatResponse, CollectRequest, CollectResponse, DownloadRequest, EchoRequest, EchoResponse,
+    FailAfterRequest, FailRequest, FailResponse, SleepRequest, SleepResponse, StatsRequest, StatsResponse,
+    StreamMessage, StreamRequest, UploadRequest, UploadResponse, WhoAmIRequest, WhoAmIResponse,
 };
+use super::proto::google::api::HttpBody;
 use super::stats::{self, Stats};
 use super::violations::Violations;
 use super::{failure, metadata};
@@ -37,6 +38,8 @@ impl DiagnosticsService for Diagnostics {
     type FailAfterStream = BoxStream<'static, Result<StreamMessage, Status>>;
     type StreamStream = BoxStream<'static, Result<StreamMessage, Status>>;
     type ChatStream = BoxStream<'static, Result<ChatResponse, Status>>;
+    type DownloadStream = BoxStream<'static, Result<HttpBody, Status>>;
+    type RelayStream = Streaming<HttpBody>;
 
     async fn echo(&self, request: Request<EchoRequest>) -> Result<Response<EchoResponse>, Status> {
         let received = metadata::entries(request.metadata());
@@ -118,6 +121,49 @@ impl DiagnosticsService for Diagnostics {
             Ok(Some((answer, (requests, index.wrapping_add(1)))))
         });
         Ok(Response::new(answers.boxed()))
+    }
+
+    async fn upload(
+        &self,
+        request: Request<Streaming<UploadRequest>>,
+    ) -> Result<Response<UploadResponse>, Status> {
+        let mut requests = request.into_inner();
+        let mut summary = UploadResponse::default();
+        while let Some(UploadRequest { name, file }) = requests.message().await? {
+            let file = file.unwrap_or_default();
+            summary.messages += 1;
+            summary.bytes += file.data.len() as u64;
+            if summary.name.is_empty() {
+                summary.name = name;
+            }
+            if summary.content_type.is_empty() {
+                summary.content_type = file.content_type;
+            }
+        }
+        Ok(Response::new(summary))
+    }
+
+    async fn download(
+        &self,
+        request: Request<DownloadRequest>,
+    ) -> Result<Response<Self::DownloadStream>, Status> {
+        let DownloadRequest { content_type, stream: pace, failure, .. } = request.into_inner();
+        let mut violations = Violations::default();
+        let pace = Pace::new("stream.", &pace.unwrap_or_default(), &mut violations);
+        let failure = failure.map(|failure| failure::status("failure.", &failure, &mut violations));
+        violations.check()?;
+        let parts = pace.messages().map(move |part| {
+            let content_type = if part.index == 0 { content_type.clone() } else { String::new() };
+            Ok(HttpBody { content_type, data: part.payload, extensions: Vec::new() })
+        });
+        Ok(Response::new(parts.chain(stream::iter(failure.map(Err))).boxed()))
+    }
+
+    async fn relay(
+        &self,
+        request: Request<Streaming<HttpBody>>,
+    ) -> Result<Response<Self::RelayStream>, Status> {
+        Ok(Response::new(request.into_inner()))
     }
 
     async fn who_am_i(&self, _: Request<WhoAmIRequest>) -> Result<Response<WhoAmIResponse>, Status> {

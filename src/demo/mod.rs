@@ -41,6 +41,12 @@ pub mod proto {
 
     /// Package `google`.
     pub mod google {
+        /// Package `google.api`: `HttpBody`.
+        #[allow(missing_docs, unused_qualifications, clippy::use_self, reason = "generated code")]
+        pub mod api {
+            tonic::include_proto!("google.api");
+        }
+
         /// Package `google.rpc`: `Status` and `Code`.
         #[allow(missing_docs, unused_qualifications, clippy::use_self, reason = "generated code")]
         pub mod rpc {

@@ -11,9 +11,10 @@ use super::order_request;
 use super::proto::ecommerce::v1::order_service_server::OrderService;
 use super::proto::ecommerce::v1::process_orders_request::Action;
 use super::proto::ecommerce::v1::{
-    BatchCreateOrdersResponse, BatchRejection, CreateOrderRequest, GetOrderRequest, ListOrdersRequest, Order,
-    OrderStatus, OrderUpdate, ProcessOrdersRequest, WatchOrderRequest,
+    BatchCreateOrdersResponse, BatchRejection, CreateOrderRequest, GetInvoiceRequest, GetOrderRequest,
+    ListOrdersRequest, Order, OrderItem, OrderStatus, OrderUpdate, ProcessOrdersRequest, WatchOrderRequest,
 };
+use super::proto::google::api::HttpBody;
 use super::store::{self, Store};
 use super::violations::Violations;
 
@@ -42,6 +43,15 @@ impl OrderService for Orders {
 
     async fn get_order(&self, request: Request<GetOrderRequest>) -> Result<Response<Order>, Status> {
         Ok(Response::new(find(&self.store, &request.get_ref().order_id)?))
+    }
+
+    async fn get_invoice(&self, request: Request<GetInvoiceRequest>) -> Result<Response<HttpBody>, Status> {
+        let order = find(&self.store, &request.get_ref().order_id)?;
+        Ok(Response::new(HttpBody {
+            content_type: "text/plain; charset=utf-8".to_owned(),
+            data: invoice(&order).into(),
+            extensions: Vec::new(),
+        }))
     }
 
     async fn watch_order(
@@ -123,6 +133,17 @@ impl OrderService for Orders {
         });
         Ok(Response::new(updates.boxed()))
     }
+}
+
+fn invoice(order: &Order) -> String {
+    let buyer = order.buyer.as_ref().map_or("", |buyer| &buyer.display_name);
+    let mut text = format!("Invoice of {} for {buyer}\n\n", order.order_id);
+    for OrderItem { name, quantity, unit_price, .. } in &order.items {
+        let price = f64::from(*quantity) * unit_price;
+        text.push_str(&format!("{quantity:>4} {name:<24} {price:>10.2}\n"));
+    }
+    text.push_str(&format!("     {:<24} {:>10.2} {}\n", "Total", order.total, order.currency));
+    text
 }
 
 /// One step of the journey that a watcher sees.

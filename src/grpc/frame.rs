@@ -61,14 +61,28 @@ pub fn encode_with<E>(
     write: impl FnOnce(&mut BytesMut) -> Result<(), E>,
 ) -> Result<Bytes, E> {
     let mut out = BytesMut::with_capacity(HEADER_LEN + capacity);
-    put_header(&mut out, 0);
-    write(&mut out)?;
-    let mut header = BytesMut::with_capacity(HEADER_LEN);
-    put_header(&mut header, out.len().saturating_sub(HEADER_LEN));
-    for (place, byte) in out.iter_mut().zip(header) {
+    put_with(&mut out, write)?;
+    Ok(out.freeze())
+}
+
+/// Appends one plain message as a frame, as [`encode_with`].
+///
+/// # Errors
+/// Those of `write`; `out` is then as before.
+pub fn put_with<E>(out: &mut BytesMut, write: impl FnOnce(&mut BytesMut) -> Result<(), E>) -> Result<(), E> {
+    let start = out.len();
+    put_header(out, 0);
+    if let Err(error) = write(out) {
+        out.truncate(start);
+        return Err(error);
+    }
+    let length = u32::try_from(out.len().saturating_sub(start + HEADER_LEN));
+    let length = length.expect("messages are limited far below 4 GiB").to_be_bytes();
+    // Behind the flags.
+    for (place, byte) in out.iter_mut().skip(start + 1).zip(length) {
         *place = byte;
     }
-    Ok(out.freeze())
+    Ok(())
 }
 
 /// Follows frames through chunks of any size without copying them.

@@ -6,7 +6,7 @@ use prost_reflect::FieldDescriptor;
 
 use super::MethodPlan;
 use crate::{
-    codec::{FieldPath, PathError, UpdateMask},
+    codec::{FieldPath, PathError, RawBody, UpdateMask},
     route::Template,
     schema::{Body, HttpRule, Method},
 };
@@ -24,6 +24,10 @@ pub struct Binding {
     pub update_mask: Option<UpdateMask>,
     /// The field of the reply that is the whole response body.
     pub response_body: Option<FieldDescriptor>,
+    /// Whether what [`body`](Self::body) names is a `google.api.HttpBody`: the request body as it is, not JSON.
+    pub raw_request: bool,
+    /// The same for the response: [`response_body`](Self::response_body), or the whole reply.
+    pub raw_response: bool,
     /// Who wrote its rule.
     pub source: RuleSource,
     /// Where: a proto file, or a place in the configuration.
@@ -148,6 +152,28 @@ impl Binding {
             }
             _ => None,
         };
-        Ok(Self { method: Arc::clone(method), captures, body, update_mask, response_body, source, place })
+        let raw_request = match &body {
+            BodyBinding::None => false,
+            BodyBinding::All => input.full_name() == RawBody::NAME,
+            BodyBinding::Field { field, .. } => is_raw(field),
+        };
+        let raw_response = response_body.as_ref().map_or_else(|| output.full_name() == RawBody::NAME, is_raw);
+        Ok(Self {
+            method: Arc::clone(method),
+            captures,
+            body,
+            update_mask,
+            response_body,
+            raw_request,
+            raw_response,
+            source,
+            place,
+        })
     }
+}
+
+/// Whether a field holds one `google.api.HttpBody`.
+fn is_raw(field: &FieldDescriptor) -> bool {
+    let kind = field.kind();
+    !field.is_list() && kind.as_message().is_some_and(|message| message.full_name() == RawBody::NAME)
 }

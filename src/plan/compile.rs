@@ -153,6 +153,8 @@ fn read_options(rest: &RestPolicy) -> ReadOptions {
         reject_unknown_fields: rest.reject_unknown_json_fields,
         reject_unknown_enums: rest.reject_unknown_json_enums,
         reject_duplicate_keys: rest.reject_duplicate_json_keys,
+        case_insensitive_enum_parsing: rest.case_insensitive_enum_parsing,
+        strip_enum_prefixes: rest.strip_enum_prefixes,
         max_depth: rest.max_json_depth,
         max_nodes: rest.max_json_values,
     }
@@ -164,6 +166,8 @@ fn write_options(rest: &RestPolicy, max_bytes: usize) -> WriteOptions {
         always_print_enums_as_ints: rest.always_print_enums_as_ints,
         preserve_proto_field_names: rest.preserve_proto_field_names,
         add_whitespace: rest.add_whitespace,
+        print_int64_as_numbers: rest.print_int64_as_numbers,
+        strip_enum_prefixes: rest.strip_enum_prefixes,
         max_bytes,
         ..WriteOptions::default()
     }
@@ -239,6 +243,42 @@ mod tests {
             .map(|message| Warning { place: "orders".into(), message: (*message).to_owned() })
             .collect();
         assert_eq!(found, expected, "{entries:?}");
+    }
+
+    #[test]
+    fn switches_of_the_json_mapping_reach_the_codec() {
+        let strict = RestPolicy::default();
+        assert_eq!(read_options(&strict), ReadOptions::default());
+        assert_eq!(write_options(&strict, WriteOptions::default().max_bytes), WriteOptions::default());
+        let rest = RestPolicy {
+            reject_unknown_json_fields: false,
+            reject_duplicate_json_keys: false,
+            case_insensitive_enum_parsing: true,
+            strip_enum_prefixes: true,
+            max_json_depth: 7,
+            max_json_values: 8,
+            print_int64_as_numbers: true,
+            always_print_enums_as_ints: true,
+            ..RestPolicy::default()
+        };
+        let read = ReadOptions {
+            reject_unknown_fields: false,
+            reject_unknown_enums: true,
+            reject_duplicate_keys: false,
+            case_insensitive_enum_parsing: true,
+            strip_enum_prefixes: true,
+            max_depth: 7,
+            max_nodes: 8,
+        };
+        assert_eq!(read_options(&rest), read);
+        let write = WriteOptions {
+            always_print_enums_as_ints: true,
+            print_int64_as_numbers: true,
+            strip_enum_prefixes: true,
+            max_bytes: 9,
+            ..WriteOptions::default()
+        };
+        assert_eq!(write_options(&rest, 9), write);
     }
 
     #[test]

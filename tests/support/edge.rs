@@ -25,6 +25,11 @@ impl Edge {
 
     /// Starts a gateway with one cluster as the configuration has it.
     pub fn start_with(cluster: &str, more: &str) -> Self {
+        Self::start_over(edgeway::demo::FILE_DESCRIPTOR_SET, cluster, more)
+    }
+
+    /// The same, `demo.binpb` being these descriptors and not the demo's.
+    pub fn start_over(descriptors: &[u8], cluster: &str, more: &str) -> Self {
         let folder = TempDir::new().expect("a temporary folder");
         let file = folder.path().join("edgeway.yaml");
         let config = format!(
@@ -32,8 +37,7 @@ impl Edge {
              shutdown: {{drain_delay: 0s}}\nclusters:\n  demo: {cluster}\n{more}"
         );
         fs::write(&file, config).expect("the folder can be written");
-        fs::write(folder.path().join("demo.binpb"), edgeway::demo::FILE_DESCRIPTOR_SET)
-            .expect("the folder can be written");
+        fs::write(folder.path().join("demo.binpb"), descriptors).expect("the folder can be written");
         let file = file.to_str().expect("its path is text");
         let program = tokio::task::block_in_place(|| Program::start(&["run", "--config", file]));
         Self { program, _folder: folder }

@@ -5,7 +5,7 @@
 //! between two frames.
 
 use std::{
-    collections::HashSet,
+    collections::{HashMap, HashSet},
     future::poll_fn,
     io::Write,
     net::{Shutdown, SocketAddr, TcpStream as Socket},
@@ -96,6 +96,8 @@ struct Seen {
     calls: Vec<Call>,
     cancelled: Vec<(String, Instant)>,
     released: HashSet<String>,
+    /// The bytes of requests that scripts read, by id.
+    received: HashMap<String, Vec<u8>>,
     connections: usize,
     /// Connections by address that take calls.
     live: Vec<isize>,
@@ -154,6 +156,14 @@ impl Scripted {
     /// The requests with an id, in the order in which they came.
     pub fn calls(&self, id: &str) -> Vec<Call> {
         self.backend.seen.borrow().calls.iter().filter(|call| call.id == id).cloned().collect()
+    }
+
+    /// The messages of the requests with an id, as far as their script has read them.
+    pub fn received(&self, id: &str) -> Vec<Bytes> {
+        let mut decoder = edgeway::grpc::frame::Decoder::new(usize::MAX);
+        decoder.push(self.backend.seen.borrow().received.get(id).map_or(&[], Vec::as_slice));
+        let next = || decoder.next_message().expect("the gateway sends frames").map(|message| message.bytes);
+        std::iter::from_fn(next).collect()
     }
 
     /// Connections there have been.
@@ -364,6 +374,7 @@ impl Exchange {
         let Some(data) = self.request.data().await else { return Ok(false) };
         let data = data?;
         self.request.flow_control().release_capacity(data.len())?;
+        self.backend.seen.send_modify(|seen| seen.received.entry(self.id.clone()).or_default().extend(&data));
         Ok(true)
     }
 
@@ -411,6 +422,11 @@ pub fn grpc() -> Step {
 /// A message in its frame.
 pub fn message(message: &impl prost::Message) -> Step {
     Step::Data(edgeway::grpc::frame::encode(&message.encode_to_vec()))
+}
+
+/// A message in its frame, by its bytes.
+pub fn bytes(message: &[u8]) -> Step {
+    Step::Data(edgeway::grpc::frame::encode(message))
 }
 
 /// Trailers with a status.

@@ -1,5 +1,7 @@
 //! JSON bytes that are known to be UTF-8: white space, punctuation, words, and what is passed over.
 
+use std::borrow::Cow;
+
 use super::{Bail, text};
 use crate::codec::options::{MAX_DEPTH, ReadOptions};
 
@@ -114,10 +116,10 @@ impl<'j> Cursor<'j> {
         self.quoted()
     }
 
-    /// A string that holds no escape.
+    /// The text of a string.
     #[inline]
-    pub(super) fn plain(&mut self) -> Result<&'j [u8], Bail> {
-        self.string()?.plain()
+    pub(super) fn text(&mut self) -> Result<Cow<'j, [u8]>, Bail> {
+        self.string()?.text()
     }
 
     /// The characters of a number as far as they go; whoever reads them checks the grammar.

@@ -7,18 +7,18 @@
 //!
 //! | left to the reference | why |
 //! |---|---|
-//! | `Any`, groups, extensions | rare, and led by types that the tables do not have |
-//! | escapes in keys, enum names, base64, times and masks | rare |
+//! | groups, extensions | rare |
+//! | `Any` whose type is not its first key | rare, and read by looking ahead |
 //! | fields given twice, two members of a oneof, equal keys of a map | refused or merged, by option |
-//! | enum names that are let pass, line breaks in the output | rare |
+//! | unknown enum names that are let pass | rare |
 //! | every error | the reference says where and why |
 //!
 //! | file | idea |
 //! |---|---|
-//! | `read`, `read_value`, `read_known` | JSON to wire bytes |
+//! | `read`, `read_value`, `read_known`, `read_any` | JSON to wire bytes |
 //! | `cursor`, `text`, `number` | JSON as bytes: punctuation, strings, numbers |
 //! | `blocks` | wire bytes with lengths known afterwards |
-//! | `write`, `write_value`, `write_map`, `write_known` | wire bytes to JSON |
+//! | `write`, `write_value`, `write_map`, `write_known`, `write_any` | wire bytes to JSON |
 //! | `wire`, `locate` | a cursor over wire bytes, and one field in them |
 //! | `arrange` | fields that came out of order |
 //! | `print` | strings, numbers and times as JSON bytes |
@@ -30,11 +30,13 @@ mod locate;
 mod number;
 mod print;
 mod read;
+mod read_any;
 mod read_known;
 mod read_value;
 mod text;
 mod wire;
 mod write;
+mod write_any;
 mod write_known;
 mod write_map;
 mod write_value;

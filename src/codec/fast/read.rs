@@ -50,7 +50,7 @@ pub(crate) fn field_to_wire(
 pub(super) struct Reader<'t, 'j, 'o> {
     pub(super) tables: &'t Tables,
     pub(super) cursor: Cursor<'j>,
-    options: &'t ReadOptions,
+    pub(super) options: &'t ReadOptions,
     pub(super) out: Blocks<'o>,
     /// A bit for each field and oneof that was given, for all open objects one behind the other.
     seen: Vec<u64>,
@@ -58,6 +58,8 @@ pub(super) struct Reader<'t, 'j, 'o> {
     pub(super) keys: Vec<u64>,
     /// Messages around this place.
     messages: usize,
+    /// `Any` messages around this place.
+    pub(super) anys: usize,
 }
 
 impl<'t, 'j, 'o> Reader<'t, 'j, 'o> {
@@ -70,7 +72,7 @@ impl<'t, 'j, 'o> Reader<'t, 'j, 'o> {
         let cursor = Cursor::new(json, options)?;
         out.reserve(json.len() / 2);
         let out = Blocks::new(out);
-        Ok(Self { tables, cursor, options, out, seen: Vec::new(), keys: Vec::new(), messages: 0 })
+        Ok(Self { tables, cursor, options, out, seen: Vec::new(), keys: Vec::new(), messages: 0, anys: 0 })
     }
 
     /// A message in whatever form its type has in JSON.
@@ -105,13 +107,19 @@ impl<'t, 'j, 'o> Reader<'t, 'j, 'o> {
     }
 
     fn object(&mut self, message: &'t Message) -> Result<(), Bail> {
+        let more = self.cursor.enter(b'{', b'}')?;
+        self.fields(message, more)
+    }
+
+    /// What an object holds behind its brace.
+    #[inline]
+    pub(super) fn fields(&mut self, message: &'t Message, mut more: bool) -> Result<(), Bail> {
         let base = self.seen.len();
         self.seen.resize(base + message.words, 0);
         let mut expected = 0;
-        let mut more = self.cursor.enter(b'{', b'}')?;
         while more {
-            let key = self.cursor.key()?.plain()?;
-            match message.by_name(key, expected) {
+            let key = self.cursor.key()?.text()?;
+            match message.by_name(&key, expected) {
                 Some(index) => {
                     expected = index + 1;
                     let field = message.fields.get(index).ok_or(Bail)?;

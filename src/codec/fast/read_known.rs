@@ -1,24 +1,26 @@
 //! JSON of the well-known types to wire bytes.
 
+use std::borrow::Cow;
+
 use super::{Bail, read::Reader};
 use crate::codec::{
     table::{Field, Kind, Label, Message, Shape, wire_key},
     wkt::{self, Spelling},
 };
 
-impl<'t> Reader<'t, '_, '_> {
+impl<'t, 'j> Reader<'t, 'j, '_> {
     pub(super) fn known(&mut self, shape: Shape, message: &'t Message) -> Result<(), Bail> {
         match shape {
             Shape::Timestamp => {
-                let parts = wkt::timestamp_from_text(self.known_text()?);
+                let parts = wkt::timestamp_from_text(&self.known_text()?);
                 self.seconds_and_nanos(parts)
             }
             Shape::Duration => {
-                let parts = wkt::duration_from_text(self.known_text()?);
+                let parts = wkt::duration_from_text(&self.known_text()?);
                 self.seconds_and_nanos(parts)
             }
             Shape::FieldMask => {
-                let paths = wkt::paths_from_text(self.known_text()?, Spelling::Json).map_err(|_| Bail)?;
+                let paths = wkt::paths_from_text(&self.known_text()?, Spelling::Json).map_err(|_| Bail)?;
                 for path in paths {
                     self.out.key(wire_key(1, Kind::String));
                     self.out.bytes(path.as_bytes());
@@ -38,6 +40,7 @@ impl<'t> Reader<'t, '_, '_> {
                 let field = only(message)?;
                 self.single(field.kind, wire_key(1, field.kind), true)
             }
+            Shape::Any => self.any(),
             Shape::Object | Shape::Foreign => Err(Bail),
         }
     }
@@ -57,11 +60,14 @@ impl<'t> Reader<'t, '_, '_> {
         self.single(field.kind, wire_key(field.number, field.kind), false)
     }
 
-    fn known_text(&mut self) -> Result<&str, Bail> {
+    fn known_text(&mut self) -> Result<Cow<'j, str>, Bail> {
         if self.cursor.peek() != b'"' {
             return Err(Bail);
         }
-        std::str::from_utf8(self.cursor.plain()?).map_err(|_| Bail)
+        Ok(match self.cursor.text()? {
+            Cow::Borrowed(text) => Cow::Borrowed(std::str::from_utf8(text).map_err(|_| Bail)?),
+            Cow::Owned(text) => Cow::Owned(String::from_utf8(text).map_err(|_| Bail)?),
+        })
     }
 
     fn seconds_and_nanos(&mut self, parts: Option<(i64, i32)>) -> Result<(), Bail> {

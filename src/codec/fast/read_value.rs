@@ -16,22 +16,19 @@ impl Reader<'_, '_, '_> {
         match kind {
             Kind::Bool => self.cursor.bool().map(u64::from),
             Kind::Enum(id) => self.enumeration(id),
-            _ => {
-                let quoted = self.cursor.peek() == b'"';
-                let digits = if quoted { self.cursor.plain()? } else { self.cursor.digits()? };
-                bits_of(kind, digits)
-            }
+            _ if self.cursor.peek() == b'"' => bits_of(kind, &self.cursor.text()?),
+            _ => bits_of(kind, self.cursor.digits()?),
         }
     }
 
     fn enumeration(&mut self, id: u32) -> Result<u64, Bail> {
         let table = self.tables.enumeration(id).ok_or(Bail)?;
         let number = match self.cursor.peek() {
-            b'"' => table.number(self.cursor.plain()?).ok_or(Bail)?,
+            b'"' => table.number(&self.cursor.text()?, self.options).ok_or(Bail)?,
             b'n' if table.null => self.cursor.word(b"null").map(|()| 0)?,
             _ => {
                 let number = number::integer(self.cursor.digits()?)?;
-                if table.closed && table.quoted_name(number).is_none() {
+                if table.closed && table.quoted_name(number, false).is_none() {
                     return Err(Bail);
                 }
                 number
@@ -78,16 +75,16 @@ impl Reader<'_, '_, '_> {
     }
 
     pub(super) fn base64(&mut self, key: u32, implicit: bool) -> Result<(), Bail> {
-        let text = self.cursor.plain()?;
+        let text = self.cursor.text()?;
         if implicit && text.is_empty() {
             return Ok(());
         }
-        let engine = scalar::base64_engine(text);
+        let engine = scalar::base64_engine(&text);
         let start = self.out.len();
         self.out.key(key);
         let block = self.out.open();
         let room = base64::decoded_len_estimate(text.len());
-        self.out.fill(room, |room| engine.decode_slice(text, room)).map_err(|_| Bail)?;
+        self.out.fill(room, |room| engine.decode_slice(&text, room)).map_err(|_| Bail)?;
         // Padding alone decodes to nothing.
         if implicit && self.out.is_empty(&block) {
             self.out.truncate(start);
@@ -129,12 +126,12 @@ impl Reader<'_, '_, '_> {
                 self.text(raw)?;
                 return Ok(hash(self.out.since(start)));
             }
-            Kind::Bool => match raw.plain()? {
+            Kind::Bool => match &*raw.text()? {
                 b"true" => 1,
                 b"false" => 0,
                 _ => return Err(Bail),
             },
-            kind => bits_of(kind, raw.plain()?)?,
+            kind => bits_of(kind, &raw.text()?)?,
         };
         if bits != 0 {
             self.out.key(key);

@@ -1,5 +1,7 @@
 //! JSON strings: where one ends, and what its escapes stand for.
 
+use std::borrow::Cow;
+
 use super::Bail;
 
 /// What stands between two quotes.
@@ -11,10 +13,17 @@ pub(super) struct Raw<'j> {
 }
 
 impl<'j> Raw<'j> {
-    /// The text, if it is as it stands there.
+    /// The text that it stands for, which is never longer than it.
     #[inline]
-    pub(super) fn plain(self) -> Result<&'j [u8], Bail> {
-        if self.escaped { Err(Bail) } else { Ok(self.bytes) }
+    pub(super) fn text(self) -> Result<Cow<'j, [u8]>, Bail> {
+        if self.escaped { self.unescaped().map(Cow::Owned) } else { Ok(Cow::Borrowed(self.bytes)) }
+    }
+
+    #[cold]
+    fn unescaped(self) -> Result<Vec<u8>, Bail> {
+        let mut text = Vec::with_capacity(self.bytes.len());
+        unescape(self.bytes, |piece| text.extend_from_slice(piece))?;
+        Ok(text)
     }
 
     /// Whether its escapes stand for something.

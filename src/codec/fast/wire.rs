@@ -26,6 +26,11 @@ impl<'w> Wire<'w> {
         self.at
     }
 
+    /// Another place in the same bytes.
+    pub(super) fn from(self, offset: usize) -> Self {
+        Self { at: offset, ..self }
+    }
+
     pub(super) fn slice(&self, range: Range<usize>) -> &'w [u8] {
         self.bytes.get(range).unwrap_or_default()
     }

@@ -2,7 +2,7 @@
 
 use bytes::{BufMut, BytesMut};
 
-use super::{Bail, arrange::arrange, wire::Wire, write_map::Entry};
+use super::{Bail, arrange::arrange, wire::Wire};
 use crate::codec::{
     options::{MAX_DEPTH, WriteOptions},
     table::{Field, Kind, Label, Message, Shape, Tables},
@@ -19,9 +19,6 @@ pub(crate) fn to_json(
     options: &WriteOptions,
     out: &mut BytesMut,
 ) -> Result<(), Bail> {
-    if options.add_whitespace {
-        return Err(Bail);
-    }
     let start = out.len();
     // Names make about two bytes of one.
     out.reserve(wire.len().saturating_mul(2).min(options.max_bytes));
@@ -32,11 +29,15 @@ pub(crate) fn to_json(
         out,
         entries: Vec::new(),
         arrange: None,
+        indent: 0,
+        anys: 0,
     };
     let mut written = writer.message(id, wire, 0);
     if written == Err(Stop::Disorder) {
         writer.out.truncate(start);
         writer.entries.clear();
+        writer.indent = 0;
+        writer.anys = 0;
         writer.arrange = Some(wire.len().saturating_mul(2));
         written = writer.message(id, wire, 0);
     }
@@ -68,10 +69,14 @@ pub(super) struct Writer<'t, 'o> {
     pub(super) out: &'o mut BytesMut,
     /// Where the buffer may end.
     pub(super) limit: usize,
-    /// Entries of all open maps, one map behind the other.
-    pub(super) entries: Vec<Entry>,
+    /// Where the entries of all open maps stand, one map behind the other.
+    pub(super) entries: Vec<u32>,
     /// Whether each message is to be put in order before it is printed, and what that may still copy.
     arrange: Option<usize>,
+    /// Brackets around this place, as far as they are told by white space.
+    indent: usize,
+    /// `Any` messages around this place.
+    pub(super) anys: usize,
 }
 
 impl<'t> Writer<'t, '_> {
@@ -85,18 +90,55 @@ impl<'t> Writer<'t, '_> {
         if message.shape != Shape::Object {
             return self.known(message, bytes, depth);
         }
+        self.in_order(message, bytes, depth, None)
+    }
+
+    /// The fields of a message inside of an `Any`, behind its type.
+    pub(super) fn fields_behind(
+        &mut self,
+        id: u32,
+        bytes: &[u8],
+        depth: usize,
+        url: &[u8],
+    ) -> Result<(), Stop> {
+        if depth >= MAX_DEPTH {
+            return Err(Stop::Bail);
+        }
+        let message = self.tables.message(id).ok_or(Stop::Bail)?;
+        self.in_order(message, bytes, depth, Some(url))
+    }
+
+    #[inline]
+    fn in_order(
+        &mut self,
+        message: &'t Message,
+        bytes: &[u8],
+        depth: usize,
+        url: Option<&[u8]>,
+    ) -> Result<(), Stop> {
         if let Some(budget) = &mut self.arrange
             && let Some(arranged) = arrange(message, bytes, budget)?
         {
-            return self.object(message, &arranged, depth);
+            return self.object(message, &arranged, depth, url);
         }
-        self.object(message, bytes, depth)
+        self.object(message, bytes, depth, url)
     }
 
-    fn object(&mut self, message: &'t Message, bytes: &[u8], depth: usize) -> Result<(), Stop> {
-        self.out.put_u8(b'{');
+    fn object(
+        &mut self,
+        message: &'t Message,
+        bytes: &[u8],
+        depth: usize,
+        url: Option<&[u8]>,
+    ) -> Result<(), Stop> {
+        let mut first = match url {
+            Some(url) => self.open_any(url)?,
+            None => {
+                self.open(b'{');
+                true
+            }
+        };
         let mut wire = Wire::new(bytes);
-        let mut first = true;
         let mut next = 0;
         let mut oneofs = 0_u64;
         while !wire.is_empty() {
@@ -139,7 +181,7 @@ impl<'t> Writer<'t, '_> {
         if self.options.always_print_primitive_fields {
             self.defaults(message, next..message.fields.len(), &mut first, depth)?;
         }
-        self.out.put_u8(b'}');
+        self.close(b'}', first);
         Ok(())
     }
 
@@ -228,9 +270,46 @@ impl<'t> Writer<'t, '_> {
     #[inline]
     fn key(&mut self, field: &Field, first: &mut bool) -> Result<(), Stop> {
         let key = if self.options.preserve_proto_field_names { &field.proto_key } else { &field.json_key };
-        let from = usize::from(std::mem::replace(first, false));
-        self.out.extend_from_slice(key.get(from..).unwrap_or_default());
+        if self.options.add_whitespace {
+            self.next(first);
+            self.out.extend_from_slice(key.get(1..).unwrap_or_default());
+            self.out.put_u8(b' ');
+        } else {
+            let from = usize::from(std::mem::replace(first, false));
+            self.out.extend_from_slice(key.get(from..).unwrap_or_default());
+        }
         self.check()
+    }
+
+    #[inline]
+    pub(super) fn open(&mut self, bracket: u8) {
+        self.out.put_u8(bracket);
+        self.indent += 1;
+    }
+
+    #[inline]
+    pub(super) fn close(&mut self, bracket: u8, empty: bool) {
+        self.indent -= 1;
+        if self.options.add_whitespace && !empty {
+            self.line();
+        }
+        self.out.put_u8(bracket);
+    }
+
+    /// What stands in front of an element or entry.
+    #[inline]
+    pub(super) fn next(&mut self, first: &mut bool) {
+        if !std::mem::replace(first, false) {
+            self.out.put_u8(b',');
+        }
+        if self.options.add_whitespace {
+            self.line();
+        }
+    }
+
+    fn line(&mut self) {
+        self.out.put_u8(b'\n');
+        self.out.put_bytes(b' ', 2 * self.indent);
     }
 
     /// Whether there is room for more. What is written between two checks is a few bytes.

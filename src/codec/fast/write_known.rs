@@ -40,6 +40,7 @@ impl Writer<'_, '_> {
                     return Err(Stop::Bail);
                 }
             }
+            Shape::Any => self.any(wire, depth)?,
             Shape::Object | Shape::Foreign => return Err(Stop::Bail),
         }
         self.check()

@@ -1,25 +1,26 @@
 //! Wire bytes to JSON: maps, their entries in the order of their keys.
+//!
+//! Of an entry nothing is kept but where it stands, four bytes: an entry may be two on the wire, and a map is
+//! to cost no multiple of that. Whoever looks at it reads it again.
 
-use std::{cmp::Ordering, ops::Range};
-
-use bytes::BufMut;
+use std::cmp::Ordering;
 
 use super::{
-    print,
+    Bail, print,
     wire::Wire,
     write::{Stop, Writer},
 };
 use crate::codec::table::{Field, Kind, LENGTH};
 
-/// An entry, its parts as places in the bytes of the message around the map.
-#[derive(Clone)]
-pub(super) struct Entry {
+/// The parts of an entry.
+#[derive(Default)]
+struct Entry<'w> {
     /// A key that is a number.
     bits: u64,
     /// A key that is a string.
-    text: Range<usize>,
+    text: &'w [u8],
     /// The value behind its key on the wire; empty where it is the default.
-    value: Range<usize>,
+    value: &'w [u8],
 }
 
 impl Writer<'_, '_> {
@@ -33,28 +34,26 @@ impl Writer<'_, '_> {
         depth: usize,
     ) -> Result<(), Stop> {
         let base = self.entries.len();
-        let mut wire_type = Some(wire_type);
-        while let Some(next) = wire_type {
-            if next != LENGTH {
-                return Err(Stop::Bail);
-            }
-            let block = wire.block()?;
-            let end = wire.offset();
-            self.entries.push(entry(field, key, block, end - block.len())?);
-            wire_type = wire.again(field.number)?;
+        self.entries.reserve_exact(count(field.number, wire_type, *wire)?);
+        let mut more = Some(wire_type);
+        while more.is_some() {
+            let at = u32::try_from(wire.offset()).map_err(|_| Stop::Bail)?;
+            entry(field, key, wire.block()?)?;
+            self.entries.push(at);
+            more = wire.again(field.number)?;
         }
         let wire = *wire;
-        self.sort(base, key, wire)?;
-        self.out.put_u8(b'{');
+        self.sort(base, field, key, wire)?;
+        self.open(b'{');
+        let mut first = true;
         let mut at = base;
-        while let Some(entry) = self.entries.get(at).cloned() {
-            if at > base {
-                self.out.put_u8(b',');
-            }
+        while let Some(entry) = self.entries.get(at).copied() {
+            let entry = entry_at(field, key, wire, entry)?;
+            self.next(&mut first);
             self.check()?;
-            self.map_key(key, &entry, wire)?;
-            self.out.put_u8(b':');
-            let mut value = Wire::new(wire.slice(entry.value));
+            self.map_key(key, &entry)?;
+            self.out.extend_from_slice(if self.options.add_whitespace { b": " } else { b":" });
+            let mut value = Wire::new(entry.value);
             if value.is_empty() {
                 self.default(field.kind, depth)?;
             } else if field.kind.wire_type() == LENGTH {
@@ -67,19 +66,23 @@ impl Writer<'_, '_> {
             at += 1;
         }
         self.entries.truncate(base);
-        self.out.put_u8(b'}');
+        self.close(b'}', first);
         Ok(())
     }
 
     /// Puts the entries in order; of two equal keys the reference knows which one holds.
-    fn sort(&mut self, base: usize, key: Kind, wire: Wire<'_>) -> Result<(), Stop> {
-        let order = |a: &Entry, b: &Entry| match key {
-            Kind::String => wire.slice(a.text.clone()).cmp(wire.slice(b.text.clone())),
-            kind if is_signed(kind) => a.bits.cast_signed().cmp(&b.bits.cast_signed()),
-            _ => a.bits.cmp(&b.bits),
+    fn sort(&mut self, base: usize, field: &Field, key: Kind, wire: Wire<'_>) -> Result<(), Stop> {
+        let order = |a: &u32, b: &u32| {
+            // Each was read before, so each can be read again.
+            let [a, b] = [a, b].map(|at| entry_at(field, key, wire, *at).unwrap_or_default());
+            match key {
+                Kind::String => a.text.cmp(b.text),
+                kind if is_signed(kind) => a.bits.cast_signed().cmp(&b.bits.cast_signed()),
+                _ => a.bits.cmp(&b.bits),
+            }
         };
         let entries = self.entries.get_mut(base..).unwrap_or_default();
-        let rises = |pair: &[Entry]| match pair {
+        let rises = |pair: &[u32]| match pair {
             [a, b] => order(a, b) == Ordering::Less,
             _ => true,
         };
@@ -90,10 +93,10 @@ impl Writer<'_, '_> {
         if entries.windows(2).all(rises) { Ok(()) } else { Err(Stop::Bail) }
     }
 
-    fn map_key(&mut self, key: Kind, entry: &Entry, wire: Wire<'_>) -> Result<(), Stop> {
+    fn map_key(&mut self, key: Kind, entry: &Entry<'_>) -> Result<(), Stop> {
         let out = &mut *self.out;
         match key {
-            Kind::String => print::string(wire.slice(entry.text.clone()), self.limit, out)?,
+            Kind::String => print::string(entry.text, self.limit, out)?,
             Kind::Bool => {
                 out.extend_from_slice(if entry.bits == 0 { b"\"false\"" } else { b"\"true\"" });
             }
@@ -104,36 +107,51 @@ impl Writer<'_, '_> {
     }
 }
 
-/// The parts of an entry that stands at `start`.
-fn entry(field: &Field, key: Kind, block: &[u8], start: usize) -> Result<Entry, Stop> {
-    let mut entry = Entry { bits: 0, text: 0..0, value: 0..0 };
+/// How many entries stand together.
+fn count(number: u32, wire_type: u8, mut wire: Wire<'_>) -> Result<usize, Bail> {
+    let mut count = 0;
+    let mut more = Some(wire_type);
+    while let Some(wire_type) = more {
+        wire.block_of(wire_type)?;
+        count += 1;
+        more = wire.again(number)?;
+    }
+    Ok(count)
+}
+
+/// The entry whose length stands at `at`.
+fn entry_at<'w>(field: &Field, key: Kind, wire: Wire<'w>, at: u32) -> Result<Entry<'w>, Bail> {
+    entry(field, key, wire.from(usize::try_from(at).map_err(|_| Bail)?).block()?)
+}
+
+/// An entry from its bytes.
+fn entry<'w>(field: &Field, key: Kind, block: &'w [u8]) -> Result<Entry<'w>, Bail> {
+    let mut entry = Entry::default();
     let mut wire = Wire::new(block);
     let (mut keys, mut values) = (0, 0);
     while !wire.is_empty() {
         let (number, wire_type) = wire.key()?;
-        let at = start + wire.offset();
+        let at = wire.offset();
         match number {
-            1 if wire_type != key.wire_type() => return Err(Stop::Bail),
+            1 if wire_type != key.wire_type() => return Err(Bail),
             1 => {
                 keys += 1;
                 if key == Kind::String {
-                    let text = wire.block()?;
-                    let end = start + wire.offset();
-                    entry.text = end - text.len()..end;
+                    entry.text = wire.block()?;
                 } else {
                     entry.bits = wire.bits(key)?;
                 }
             }
-            2 if wire_type != field.kind.wire_type() => return Err(Stop::Bail),
+            2 if wire_type != field.kind.wire_type() => return Err(Bail),
             2 => {
                 values += 1;
                 wire.skip(wire_type)?;
-                entry.value = at..start + wire.offset();
+                entry.value = wire.slice(at..wire.offset());
             }
             _ => wire.skip(wire_type)?,
         }
     }
-    if keys > 1 || values > 1 { Err(Stop::Bail) } else { Ok(entry) }
+    if keys > 1 || values > 1 { Err(Bail) } else { Ok(entry) }
 }
 
 fn is_signed(kind: Kind) -> bool {

@@ -1,7 +1,5 @@
 //! Wire bytes to JSON: single values and lists of them.
 
-use bytes::BufMut;
-
 use super::{
     print,
     wire::{Wire, low_half},
@@ -28,6 +26,10 @@ impl Writer<'_, '_> {
         match kind {
             Kind::Int32 | Kind::Sint32 | Kind::Sfixed32 => print::integer(bits.cast_signed(), out),
             Kind::Uint32 | Kind::Fixed32 => print::integer(bits, out),
+            Kind::Int64 | Kind::Sint64 | Kind::Sfixed64 if self.options.print_int64_as_numbers => {
+                print::integer(bits.cast_signed(), out);
+            }
+            Kind::Uint64 | Kind::Fixed64 if self.options.print_int64_as_numbers => print::integer(bits, out),
             Kind::Int64 | Kind::Sint64 | Kind::Sfixed64 => print::quoted(bits.cast_signed(), out),
             Kind::Uint64 | Kind::Fixed64 => print::quoted(bits, out),
             Kind::Double => print::double(f64::from_bits(bits), out),
@@ -42,7 +44,11 @@ impl Writer<'_, '_> {
     /// The name, or the number where there is none.
     fn enumeration(&mut self, id: u32, number: i32) -> Result<(), Stop> {
         let table = self.tables.enumeration(id).ok_or(Stop::Bail)?;
-        let name = if self.options.always_print_enums_as_ints { None } else { table.quoted_name(number) };
+        let options = self.options;
+        let name = match options.always_print_enums_as_ints {
+            true => None,
+            false => table.quoted_name(number, options.strip_enum_prefixes),
+        };
         match name {
             _ if table.null => self.out.extend_from_slice(b"null"),
             Some(name) => self.out.extend_from_slice(name),
@@ -74,23 +80,23 @@ impl Writer<'_, '_> {
     ) -> Result<bool, Stop> {
         let kind = field.kind;
         let own = kind.wire_type();
-        let mut any = false;
-        self.out.put_u8(b'[');
+        let mut first = true;
+        self.open(b'[');
         loop {
             if own == LENGTH {
                 let block = wire.block_of(wire_type)?;
-                self.comma(&mut any)?;
+                self.element(&mut first)?;
                 self.block(kind, block, depth)?;
             } else if wire_type == LENGTH {
                 let mut packed = Wire::new(wire.block()?);
                 while !packed.is_empty() {
                     let bits = packed.bits(kind)?;
-                    self.comma(&mut any)?;
+                    self.element(&mut first)?;
                     self.number(kind, bits)?;
                 }
             } else if wire_type == own {
                 let bits = wire.bits(kind)?;
-                self.comma(&mut any)?;
+                self.element(&mut first)?;
                 self.number(kind, bits)?;
             } else {
                 return Err(Stop::Bail);
@@ -100,15 +106,13 @@ impl Writer<'_, '_> {
                 None => break,
             }
         }
-        self.out.put_u8(b']');
-        Ok(any)
+        self.close(b']', first);
+        Ok(!first)
     }
 
     #[inline]
-    fn comma(&mut self, any: &mut bool) -> Result<(), Stop> {
-        if std::mem::replace(any, true) {
-            self.out.put_u8(b',');
-        }
+    fn element(&mut self, first: &mut bool) -> Result<(), Stop> {
+        self.next(first);
         self.check()
     }
 }

@@ -6,15 +6,19 @@
 //! | `resolve` | a name to the fields that it leads through |
 //! | `wire` | text straight to wire bytes |
 
-use std::borrow::Cow;
+use std::{
+    borrow::Cow,
+    sync::{Arc, OnceLock},
+};
 
-use prost_reflect::{DynamicMessage, FieldDescriptor, Kind, MapKey, Value};
+use prost_reflect::{DynamicMessage, EnumDescriptor, FieldDescriptor, Kind, MapKey, Value};
 
 use crate::codec::{
     ReadOptions,
     error::{ReadError, Reason},
     reference::{self, from_text},
     scalar,
+    table::Enum,
     wkt::{Spelling, WellKnown},
 };
 
@@ -31,6 +35,8 @@ pub struct FieldPath {
     text: String,
     /// The fields from the root down to the leaf, never empty.
     steps: Vec<Step>,
+    /// The enum at the end, compiled when a value of it is not spelled as in its `.proto` file.
+    enumeration: Option<Arc<OnceLock<Enum>>>,
 }
 
 /// One field on the way, or one entry of it if it is a map.
@@ -139,7 +145,7 @@ impl FieldPath {
     /// |---|---|
     /// | numbers | as in JSON; `NaN`, `Infinity`, `-Infinity` for floats |
     /// | bool | `true`, `false` |
-    /// | enum | name or number |
+    /// | enum | name or number; a name also in the other forms that the options let pass |
     /// | bytes | base64 in either alphabet |
     /// | Timestamp, Duration, wrappers | the text within their JSON string |
     /// | FieldMask | comma separated, in either case |
@@ -159,7 +165,7 @@ impl FieldPath {
         }
         let message = match self.last().kind() {
             Kind::Message(message) => message,
-            scalar => return scalar::parse(&scalar, utf8).map_err(refuse),
+            scalar => return self.scalar(&scalar, utf8, options).map_err(refuse),
         };
         match WellKnown::of(&message) {
             Some(WellKnown::Struct | WellKnown::Value | WellKnown::ListValue) => {
@@ -169,6 +175,21 @@ impl FieldPath {
             None => Err(refuse(Reason::mismatch(scalar::expected(&Kind::Message(message)), utf8))),
         }
         .map(Value::Message)
+    }
+
+    /// A value that is no message; an enum also by the other names that the options let pass.
+    fn scalar(&self, kind: &Kind, text: &str, options: &ReadOptions) -> Result<Value, Reason> {
+        scalar::parse(kind, text).or_else(|reason| match kind {
+            Kind::Enum(desc) if options.knows_other_enum_names() => {
+                self.enum_number(desc, text, options).map(Value::EnumNumber).ok_or(reason)
+            }
+            _ => Err(reason),
+        })
+    }
+
+    fn enum_number(&self, desc: &EnumDescriptor, text: &str, options: &ReadOptions) -> Option<i32> {
+        let table = self.enumeration.as_ref()?.get_or_init(|| Enum::of(desc));
+        table.number(text.as_bytes(), options)
     }
 
     /// Sets the field, or appends to it if it is repeated; messages on the way come into being.

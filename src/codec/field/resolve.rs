@@ -9,6 +9,8 @@
 //! A key may hold anything. Where the values of the map are plain text it goes to the last bracket of
 //! the parameter; where they are messages, which a field has to follow, to the first `].`.
 
+use std::sync::Arc;
+
 use prost_reflect::{FieldDescriptor, Kind, MessageDescriptor};
 
 use super::{FieldPath, Step};
@@ -133,7 +135,8 @@ fn walk(root: &MessageDescriptor, text: &str, brackets: bool) -> Result<FieldPat
             None => break,
         }
     }
-    Ok(FieldPath { text: text.to_owned(), steps })
+    let is_enum = steps.last().is_some_and(|leaf| matches!(leaf.kind(), Kind::Enum(_)));
+    Ok(FieldPath { text: text.to_owned(), steps, enumeration: is_enum.then(Arc::default) })
 }
 
 /// The entry of a map that `[key]` names, and what stands behind the bracket.

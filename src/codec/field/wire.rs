@@ -8,7 +8,7 @@ use super::{FieldPath, Step};
 use crate::codec::{
     ReadOptions,
     fast::{self, Place},
-    reference, scalar,
+    reference,
 };
 
 impl FieldPath {
@@ -97,7 +97,7 @@ impl FieldPath {
         }
         let value = match kind {
             Kind::Message(_) => self.parse(text, options).ok()?,
-            scalar => scalar::parse(&scalar, std::str::from_utf8(text).ok()?).ok()?,
+            scalar => self.scalar(&scalar, std::str::from_utf8(text).ok()?, options).ok()?,
         };
         out.put_slice(&reference::encode_field(field, &value));
         Some(())

@@ -6,21 +6,28 @@
 
 mod encode;
 
+mod enums;
+
 mod read;
 
 mod read_known;
 
 mod slot;
 
+mod survey;
+
 mod write;
 
 mod write_known;
 
 pub(crate) use encode::{encode, encode_field};
+pub(crate) use enums::Enums;
 pub(crate) use read::{read_field, read_message};
 pub(crate) use read_known::from_text;
 pub(crate) use slot::{Slot, takes_null};
+pub(crate) use survey::Room;
 pub(crate) use write::{Any, Writer};
+pub(crate) use write_known::decode;
 
 /// A float that equals its default and is not: fields without presence are set by it, and
 /// prost-reflect would drop it.

@@ -1,17 +1,24 @@
 //! JSON to a message, led by its descriptor.
 //!
 //! The text has been surveyed before (one JSON value, within its bounds), so this pass knows that
-//! the syntax holds and recursion ends; what is left is meaning.
+//! the syntax holds and recursion ends; what is left is meaning. A message costs up to 2 KB for each
+//! of its values, and most of what comes here is wrong in some place: so a text of many values is
+//! read twice, and the first time nothing is kept of it.
 
 use std::collections::{HashMap, HashSet};
 
-use prost_reflect::{DynamicMessage, FieldDescriptor, Kind, MapKey, MessageDescriptor, Value};
+use prost_reflect::{
+    DynamicMessage, EnumDescriptor, FieldDescriptor, Kind, MapKey, MessageDescriptor, Value,
+};
 
 use crate::codec::{
     error::{ReadError, Reason, quoted},
     options::{MAX_DEPTH, ReadOptions},
     path::At,
-    reference::slot::{Slot, takes_null},
+    reference::{
+        enums::Enums,
+        slot::{Slot, takes_null},
+    },
     scalar,
     scan::{Bounds, ScanError, Scanner, Shape},
     wkt::WellKnown,
@@ -23,7 +30,11 @@ pub(crate) fn read_message(
     json: &[u8],
     options: &ReadOptions,
 ) -> Result<DynamicMessage, ReadError> {
-    Reader::new(json, options)?.message(desc, At::root())
+    let mut reader = Reader::new(json, options)?;
+    if let Some(mut check) = reader.check() {
+        check.message(desc, At::root())?;
+    }
+    reader.message(desc, At::root())
 }
 
 /// The value of one field from the whole of `json`. An ignored enum name leaves it unset; null, which
@@ -46,6 +57,9 @@ pub(crate) fn read_field(
         };
         return Err(reader.mismatch(expected, &at));
     }
+    if let Some(mut check) = reader.check() {
+        check.slot(message, &slot, at)?;
+    }
     reader.slot(message, &slot, at)
 }
 
@@ -53,6 +67,11 @@ pub(crate) fn read_field(
 pub(super) struct Reader<'a> {
     pub(super) scan: Scanner<'a>,
     pub(super) options: &'a ReadOptions,
+    enums: Enums,
+    /// Values of the text.
+    nodes: usize,
+    /// Whether what is read goes into the message; if not, it is only looked at.
+    keep: bool,
 }
 
 impl<'a> Reader<'a> {
@@ -62,8 +81,14 @@ impl<'a> Reader<'a> {
             ReadError::new(error.reason, &At::root(), position)
         };
         let scan = Scanner::new(json).map_err(|error| fault(None, error))?;
-        scan.survey(Bounds::new(options)).map_err(|error| fault(Some(scan), error))?;
-        Ok(Self { scan, options })
+        let nodes = scan.survey(Bounds::new(options)).map_err(|error| fault(Some(scan), error))?;
+        Ok(Self { scan, options, enums: Enums::default(), nodes, keep: true })
+    }
+
+    /// One that builds nothing, where the tree may cost more than another pass.
+    fn check(&self) -> Option<Self> {
+        let Self { scan, options, nodes, .. } = *self;
+        (nodes > FEW).then(|| Self { scan, options, enums: Enums::default(), nodes, keep: false })
     }
 
     /// A message in whatever form its type has in JSON.
@@ -128,7 +153,9 @@ impl<'a> Reader<'a> {
     fn slot(&mut self, message: &mut DynamicMessage, slot: &Slot, at: At<'_>) -> Result<(), ReadError> {
         if self.shape(&at)? == Shape::Null && !slot.takes_null() {
             self.step(&at, Scanner::pass)?;
-            slot.clear(message);
+            if self.keep {
+                slot.clear(message);
+            }
             return Ok(());
         }
         let value = match slot.kind() {
@@ -136,7 +163,7 @@ impl<'a> Reader<'a> {
             kind if slot.is_list() => Some(Value::List(self.list(&kind, at)?)),
             kind => self.single(&kind, at)?,
         };
-        if let Some(value) = value {
+        if let Some(value) = value.filter(|_| self.keep) {
             slot.set(message, value);
         }
         Ok(())
@@ -149,7 +176,8 @@ impl<'a> Reader<'a> {
         let mut first = true;
         let mut index = 0;
         while self.step(&at, |scan| scan.element(&mut first))? {
-            list.extend(self.element(kind, at.index(index))?);
+            let element = self.element(kind, at.index(index))?;
+            list.extend(element.filter(|_| self.keep));
             index += 1;
         }
         Ok(list)
@@ -167,7 +195,7 @@ impl<'a> Reader<'a> {
         let mut first = true;
         loop {
             let mark = self.scan;
-            let Some(text) = self.step(&at, |scan| scan.key(&mut first))? else { return Ok(map) };
+            let Some(text) = self.step(&at, |scan| scan.key(&mut first))? else { break };
             let here = at.key(&text);
             let key =
                 scalar::map_key(&key_kind, &text).map_err(|reason| self.refuse_at(mark, reason, &here))?;
@@ -175,9 +203,11 @@ impl<'a> Reader<'a> {
                 return Err(self.refuse_at(mark, Reason::Duplicate, &here));
             }
             if let Some(value) = self.element(&kind, here)? {
-                map.insert(key, value);
+                map.insert(key, if self.keep { value } else { Value::Bool(true) });
             }
         }
+        // Its keys were all that was needed.
+        Ok(if self.keep { map } else { HashMap::new() })
     }
 
     /// One value of a list or map, which may not be null.
@@ -205,7 +235,8 @@ impl<'a> Reader<'a> {
                 Ok(Value::EnumNumber(0))
             }
             (Kind::Enum(desc), Shape::String) => {
-                scalar::enum_by_name(desc, &self.step(&at, Scanner::string)?)
+                let name = self.step(&at, Scanner::string)?;
+                self.enum_by_name(desc, &name)
             }
             (Kind::Enum(desc), Shape::Number) => {
                 scalar::enum_by_number(desc, self.step(&at, Scanner::number)?)
@@ -224,6 +255,15 @@ impl<'a> Reader<'a> {
             Err(Reason::UnknownEnum { .. }) if !self.options.reject_unknown_enums => Ok(None),
             Err(reason) => Err(self.refuse_at(mark, reason, &at)),
         }
+    }
+
+    fn enum_by_name(&mut self, desc: &EnumDescriptor, name: &str) -> Result<Value, Reason> {
+        let options = self.options;
+        scalar::enum_by_name(desc, name).or_else(|unknown| {
+            let other = options.knows_other_enum_names().then(|| self.enums.table(desc));
+            let number = other.and_then(|table| table.number(name.as_bytes(), options));
+            number.map(Value::EnumNumber).ok_or(unknown)
+        })
     }
 
     /// Steps into an object or array.
@@ -280,3 +320,6 @@ impl<'a> Reader<'a> {
         ReadError::new(reason, at, Some(self.scan.position(mark.offset())))
     }
 }
+
+/// Values of a text that is not read twice: what they cost as a message is no more than a buffer.
+const FEW: usize = 100;

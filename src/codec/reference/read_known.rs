@@ -36,14 +36,23 @@ impl Reader<'_> {
                     Some(Kind::Message(entry)) => self.map(&entry, at)?,
                     _ => return Err(self.mismatch("an object".to_owned(), &at)),
                 };
-                Ok(with(desc, 1, Value::Map(fields)))
+                // Nothing set is a message of no node, where an empty map in it would be one.
+                Ok(if fields.is_empty() {
+                    DynamicMessage::new(desc.clone())
+                } else {
+                    with(desc, 1, Value::Map(fields))
+                })
             }
             WellKnown::ListValue => {
                 let Some(kind) = field_kind(desc, 1) else {
                     return Err(self.mismatch("an array".to_owned(), &at));
                 };
                 let values = self.list(&kind, at)?;
-                Ok(with(desc, 1, Value::List(values)))
+                Ok(if values.is_empty() {
+                    DynamicMessage::new(desc.clone())
+                } else {
+                    with(desc, 1, Value::List(values))
+                })
             }
             WellKnown::Value => self.value(desc, at),
             WellKnown::Wrapper => {

@@ -10,7 +10,7 @@ use crate::codec::{
     error::{Unprintable, WriteError},
     options::{MAX_DEPTH, WriteOptions},
     path::At,
-    reference::{encode::sorted, slot::Slot},
+    reference::{encode::sorted, enums::Enums, slot::Slot, survey::Room},
     scalar,
     wkt::WellKnown,
 };
@@ -20,6 +20,9 @@ pub(crate) struct Writer<'o> {
     out: Out<'o>,
     pub(super) options: &'o WriteOptions,
     indent: usize,
+    enums: Enums,
+    /// For the messages inside of `Any`.
+    pub(super) room: Room,
 }
 
 /// What `{"@type": url, ..}` is written from.
@@ -31,9 +34,9 @@ pub(crate) struct Any<'a> {
 }
 
 impl<'o> Writer<'o> {
-    pub(crate) fn new(out: &'o mut BytesMut, options: &'o WriteOptions) -> Self {
+    pub(crate) fn new(out: &'o mut BytesMut, options: &'o WriteOptions, room: Room) -> Self {
         let end = out.len().saturating_add(options.max_bytes);
-        Self { out: Out { buffer: out, end }, options, indent: 0 }
+        Self { out: Out { buffer: out, end }, options, indent: 0, enums: Enums::default(), room }
     }
 
     /// A message in whatever form its type has in JSON.
@@ -92,6 +95,8 @@ impl<'o> Writer<'o> {
             Value::Bool(value) => self.put(if *value { b"true" } else { b"false" }, &at),
             Value::I32(value) => self.display(value, &at),
             Value::U32(value) => self.display(value, &at),
+            Value::I64(value) if self.options.print_int64_as_numbers => self.display(value, &at),
+            Value::U64(value) if self.options.print_int64_as_numbers => self.display(value, &at),
             Value::I64(value) => self.display(&format_args!("\"{value}\""), &at),
             Value::U64(value) => self.display(&format_args!("\"{value}\""), &at),
             Value::F32(value) => self.float(*value, f64::from(*value), &at),
@@ -124,11 +129,17 @@ impl<'o> Writer<'o> {
         number: i32,
         at: &At<'_>,
     ) -> Result<(), WriteError> {
-        let name = match self.options.always_print_enums_as_ints {
-            true => None,
-            false => scalar::enum_name(enumeration, number),
-        };
-        match name {
+        let options = self.options;
+        if options.always_print_enums_as_ints {
+            return self.display(&number, at);
+        }
+        if options.strip_enum_prefixes {
+            return match self.enums.table(enumeration).quoted_name(number, true) {
+                Some(name) => self.out.write_all(name).map_err(|_| self.full(at)),
+                None => self.display(&number, at),
+            };
+        }
+        match scalar::enum_name(enumeration, number) {
             Some(name) => self.string(name, at),
             None => self.display(&number, at),
         }

@@ -1,11 +1,16 @@
 //! The well-known types to JSON.
 
-use prost_reflect::{DynamicMessage, Kind, ReflectMessage as _, Value};
+use bytes::Bytes;
+use prost_reflect::{DynamicMessage, Kind, MessageDescriptor, ReflectMessage as _, Value};
 
 use crate::codec::{
     error::{Unprintable, WriteError, quoted},
+    options::MAX_TREE_BYTES,
     path::At,
-    reference::write::{Any, Writer},
+    reference::{
+        survey::Room,
+        write::{Any, Writer},
+    },
     wkt::{self, WellKnown},
 };
 
@@ -67,21 +72,27 @@ impl Writer<'_> {
         let Some(desc) = desc.filter(|desc| !desc.is_map_entry()) else {
             return self.opaque(any, &at);
         };
-        let message = DynamicMessage::decode(desc.clone(), any.payload.clone()).map_err(|source| {
-            let message = desc.full_name().to_owned();
-            WriteError::new(Unprintable::Decode { message, source }, &at)
-        })?;
+        let around = self.room;
+        let (message, room) = decode(&desc, any.payload.clone(), around, &at)?;
+        self.room = room;
+        self.any_of(any.url, &message, at)?;
+        self.room = around;
+        Ok(())
+    }
+
+    fn any_of(&mut self, url: &str, message: &DynamicMessage, at: At<'_>) -> Result<(), WriteError> {
+        let desc = message.descriptor();
         if !wkt::is_special_in_any(&desc) {
-            return self.object(&message, at.message(), Some(any.url));
+            return self.object(message, at.message(), Some(url));
         }
         self.open(b'{', &at)?;
         let mut first = true;
         self.key("@type", &mut first, &at)?;
-        self.string(any.url, &at)?;
+        self.string(url, &at)?;
         // `Empty` has no value to print, and the C++ parser refuses one.
         if !wkt::is_empty(&desc) {
             self.key("value", &mut first, &at)?;
-            self.message(&message, at.field("value").message())?;
+            self.message(message, at.field("value").message())?;
         }
         self.close(b'}', first, &at)
     }
@@ -122,4 +133,21 @@ impl Writer<'_> {
             None => self.put(b"null", &at),
         }
     }
+}
+
+/// A message from its bytes, and the room that it leaves.
+pub(crate) fn decode(
+    desc: &MessageDescriptor,
+    wire: Bytes,
+    room: Room,
+    at: &At<'_>,
+) -> Result<(DynamicMessage, Room), WriteError> {
+    let room = room
+        .without(desc, &wire)
+        .map_err(|_| WriteError::new(Unprintable::TooManyValues { limit: MAX_TREE_BYTES }, at))?;
+    let message = DynamicMessage::decode(desc.clone(), wire).map_err(|source| {
+        let message = desc.full_name().to_owned();
+        WriteError::new(Unprintable::Decode { message, source }, at)
+    })?;
+    Ok((message, room))
 }

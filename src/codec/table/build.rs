@@ -4,8 +4,8 @@ use std::collections::HashMap;
 
 use prost_reflect::{EnumDescriptor, FieldDescriptor, Kind as Described, MessageDescriptor, Value};
 
-use super::{Enum, Field, Kind, Label, Message, Names, Shape, Tables};
-use crate::codec::wkt::WellKnown;
+use super::{Enum, Field, InAny, Kind, Label, Message, Names, Shape, Tables};
+use crate::codec::wkt::{self, WellKnown};
 
 pub(super) fn compile<'d>(roots: impl IntoIterator<Item = &'d MessageDescriptor>) -> Tables {
     let mut builder = Builder::default();
@@ -52,6 +52,12 @@ impl Builder {
     }
 
     fn message(&mut self, desc: &MessageDescriptor) -> Message {
+        // What may be inside is every message that the schema has.
+        if WellKnown::of(desc) == Some(WellKnown::Any) {
+            for other in desc.parent_pool().all_messages().filter(|other| !other.is_map_entry()) {
+                self.id(&other);
+            }
+        }
         let oneofs: Vec<_> = desc.oneofs().filter(|oneof| !oneof.is_synthetic()).collect();
         let mut described: Vec<FieldDescriptor> = desc.fields().collect();
         described.sort_unstable_by_key(FieldDescriptor::number);
@@ -71,11 +77,13 @@ impl Builder {
                 *slot = index + 1;
             }
         }
+        let shape = shape(desc, &described);
         Message {
-            shape: shape(desc, &described),
+            shape,
             names: Names::new(json.chain(proto)),
             low: low.into(),
             extended: desc.extensions().next().is_some(),
+            in_any: in_any(desc, shape),
             words: (fields.len() + oneofs.len()).div_ceil(64),
             fields,
         }
@@ -148,7 +156,7 @@ fn shape(desc: &MessageDescriptor, fields: &[FieldDescriptor]) -> Shape {
     };
     let plain = |count| fields.len() == count && !fields.iter().any(FieldDescriptor::supports_presence);
     let (shape, standard) = match known {
-        WellKnown::Any => (Shape::Foreign, true),
+        WellKnown::Any => (Shape::Any, plain(2)),
         WellKnown::Timestamp => (Shape::Timestamp, plain(2)),
         WellKnown::Duration => (Shape::Duration, plain(2)),
         WellKnown::FieldMask => (Shape::FieldMask, plain(1)),
@@ -158,6 +166,16 @@ fn shape(desc: &MessageDescriptor, fields: &[FieldDescriptor]) -> Shape {
         WellKnown::Value => (Shape::Value, fields.len() == 6),
     };
     if standard && desc.extensions().next().is_none() { shape } else { Shape::Foreign }
+}
+
+fn in_any(desc: &MessageDescriptor, shape: Shape) -> InAny {
+    match shape {
+        _ if desc.is_map_entry() => InAny::Never,
+        _ if wkt::is_empty(desc) => InAny::Nothing,
+        Shape::Object => InAny::Fields,
+        Shape::Foreign => InAny::Foreign,
+        _ => InAny::Value,
+    }
 }
 
 fn next_id(length: usize) -> u32 {

@@ -10,10 +10,12 @@
 //! | `build` | descriptors to tables |
 //! | `names` | names to indices |
 //! | `enums` | enum values both ways |
+//! | `short` | enum names without the name of their type |
 
 mod build;
 mod enums;
 mod names;
+mod short;
 
 use prost_reflect::MessageDescriptor;
 
@@ -42,6 +44,7 @@ pub(crate) struct Message {
     pub(crate) extended: bool,
     /// Words of 64 bits that hold one bit for each field and each oneof.
     pub(crate) words: usize,
+    pub(crate) in_any: InAny,
 }
 
 /// What a message is in JSON.
@@ -56,7 +59,24 @@ pub(crate) enum Shape {
     Value,
     ListValue,
     Wrapper,
+    /// A message by the name of its type.
+    Any,
     /// Something that only the reference knows.
+    Foreign,
+}
+
+/// How a message stands inside of an `Any`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum InAny {
+    /// As its fields.
+    Fields,
+    /// As it is, below `"value"`.
+    Value,
+    /// As nothing: `google.protobuf.Empty`.
+    Nothing,
+    /// Not at all: it is no message of its own, but the entry of a map.
+    Never,
+    /// As the reference has it.
     Foreign,
 }
 
@@ -120,7 +140,8 @@ pub(crate) enum Kind {
 }
 
 impl Tables {
-    /// Compiles these messages and all that are reached through their fields.
+    /// Compiles these messages and all that are reached through their fields, which for an `Any` is the whole
+    /// pool.
     pub(crate) fn compile<'d>(roots: impl IntoIterator<Item = &'d MessageDescriptor>) -> Self {
         build::compile(roots)
     }

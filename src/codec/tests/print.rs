@@ -1,9 +1,10 @@
 //! What only wire bytes can say, and how it looks.
 
+use bytes::BytesMut;
 use prost_reflect::{DynamicMessage, Value};
 
 use super::{desc, print, print_as, print_wire, read};
-use crate::codec::WriteOptions;
+use crate::codec::{WriteOptions, field_to_json};
 
 #[test]
 fn defaults_are_printed_on_demand() {
@@ -120,5 +121,41 @@ fn a_message_that_only_borrows_a_well_known_name_is_a_plain_one() {
         let json = r#"{"seconds":"x"}"#;
         let message = crate::codec::json_to_message(&desc, json.as_bytes(), &Default::default()).expect(name);
         assert_eq!(print(&message).expect(name), json);
+    }
+}
+
+/// What `response_body` names, given and absent.
+#[test]
+fn one_field_of_a_message() {
+    let json = r#"{"i64":"-7","text":"a\nb","data":"AAE=","color":"COLOR_BLUE","child":{"fooBar":"x"},"optI32":0,
+        "i32s":[1,2],"children":[{},{"i32":1}],"textMap":{"b":"2","a":"1"},"childMap":{"k":{"flag":true}},
+        "ts":"2025-01-01T00:00:00Z","wI64":"9","val":null,"st":{"a":[1]},"pickText":""}"#;
+    let message = read("Kinds", json).expect("a message");
+    let check = |message: &DynamicMessage, name: &str, expect: &str| {
+        let field = desc("Kinds").get_field_by_name(name).expect("a field");
+        let mut out = BytesMut::from("before");
+        field_to_json(message, &field, &WriteOptions::default(), &mut out).expect("printed");
+        assert_eq!(out, format!("before{expect}"), "{name}");
+    };
+    for (name, given, absent) in [
+        ("i64", "\"-7\"", "\"0\""),
+        ("text", "\"a\\nb\"", "\"\""),
+        ("data", "\"AAE=\"", "\"\""),
+        ("color", "\"COLOR_BLUE\"", "\"COLOR_UNSPECIFIED\""),
+        ("child", "{\"fooBar\":\"x\"}", "null"),
+        ("opt_i32", "0", "null"),
+        ("i32s", "[1,2]", "[]"),
+        ("children", "[{},{\"i32\":1}]", "[]"),
+        ("text_map", "{\"a\":\"1\",\"b\":\"2\"}", "{}"),
+        ("child_map", "{\"k\":{\"flag\":true}}", "{}"),
+        ("ts", "\"2025-01-01T00:00:00Z\"", "null"),
+        ("w_i64", "\"9\"", "null"),
+        ("val", "null", "null"),
+        ("st", "{\"a\":[1]}", "null"),
+        ("pick_text", "\"\"", "null"),
+        ("pick_i32", "null", "null"),
+    ] {
+        check(&message, name, given);
+        check(&DynamicMessage::new(desc("Kinds")), name, absent);
     }
 }

@@ -8,8 +8,8 @@ use proptest::{
 };
 use prost_reflect::{DynamicMessage, FieldDescriptor, Kind, MapKey, MessageDescriptor, Value};
 
-use super::{desc, print_as, read};
-use crate::codec::{WriteOptions, message_to_wire, wkt::WellKnown};
+use super::{desc, print_as, read, read_as};
+use crate::codec::{ReadOptions, WriteOptions, message_to_wire, wkt::WellKnown};
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(300))]
@@ -18,14 +18,14 @@ proptest! {
     fn messages_survive_json(message in message(desc("Kinds"), 3), options in options()) {
         let json = print_as(&message, &options).expect("every generated message has a JSON form");
         serde_json::from_str::<serde_json::Value>(&json).expect("another parser takes it for JSON");
-        let back = read("Kinds", &json).unwrap_or_else(|error| panic!("{json}: {error}"));
+        let back = read_as("Kinds", &json, &reading(&options)).unwrap_or_else(|error| panic!("{json}: {error}"));
         prop_assert_eq!(message_to_wire(&back), message_to_wire(&message), "{}", json);
     }
 
     #[test]
     fn proto2_messages_survive_json(message in message(desc("Legacy"), 3), options in options()) {
         let json = print_as(&message, &options).expect("every generated message has a JSON form");
-        let back = read("Legacy", &json).unwrap_or_else(|error| panic!("{json}: {error}"));
+        let back = read_as("Legacy", &json, &reading(&options)).unwrap_or_else(|error| panic!("{json}: {error}"));
         prop_assert_eq!(message_to_wire(&back), message_to_wire(&message), "{}", json);
     }
 
@@ -43,13 +43,20 @@ proptest! {
 }
 
 pub(super) fn options() -> impl Strategy<Value = WriteOptions> {
-    any::<[bool; 4]>().prop_map(|[defaults, ints, names, whitespace]| WriteOptions {
+    any::<[bool; 6]>().prop_map(|[defaults, ints, names, whitespace, numbers, strip]| WriteOptions {
         always_print_primitive_fields: defaults,
         always_print_enums_as_ints: ints,
         preserve_proto_field_names: names,
         add_whitespace: whitespace,
+        print_int64_as_numbers: numbers,
+        strip_enum_prefixes: strip,
         ..WriteOptions::default()
     })
+}
+
+/// What it takes to read back what was printed so.
+fn reading(options: &WriteOptions) -> ReadOptions {
+    ReadOptions { strip_enum_prefixes: options.strip_enum_prefixes, ..ReadOptions::default() }
 }
 
 /// A message with some of its fields set, nested up to `depth`.

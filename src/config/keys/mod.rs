@@ -288,7 +288,8 @@ pub(super) static REST: Place = place(
             "number",
             "`50000`",
             "How many values a JSON document may hold, objects and arrays included. It bounds what a document can \
-             cost in memory.",
+             cost in memory: four times its size and, in the rare case that it has to be built as a tree, 2 KB for \
+             each value.",
         ),
         key("print_options", "table", "-", "How messages are printed as JSON."),
         key("streaming", "table", "-", "How streams are answered."),

@@ -16,6 +16,7 @@ fn the_set_keeps_http_rules_and_idempotency() {
     let expected = [
         "CreateOrder POST /v1/orders * IdempotencyUnknown",
         "GetOrder GET /v1/orders/{order_id} NoSideEffects",
+        "GetInvoice GET /v1/orders/{order_id}/invoice NoSideEffects",
         "WatchOrder GET /v1/orders/{order_id}:watch NoSideEffects",
         "ListOrders GET /v1/users/{user_id}/orders NoSideEffects",
         "BatchCreateOrders POST /v1/orders:batchCreate * IdempotencyUnknown",

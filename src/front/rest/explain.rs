@@ -5,17 +5,19 @@
 use std::sync::Arc;
 
 use axum::body::Body as HttpBody;
+use bytes::Bytes;
 use http::{Method, Request, StatusCode, request::Parts};
+use http_body_util::BodyExt;
 use tonic::Status;
 
-use super::{bind, may_be_json, one_message, refuse, timeout, too_large};
+use super::{bind, refuse, request, timeout};
 use crate::{
     call::{CallError, Context, Inbound},
     front::{
         classify::{self, Door},
         gate, open,
     },
-    plan::{Binding, BodyBinding, Plan},
+    plan::{Binding, Plan},
     route::{Match, Miss, Route},
 };
 
@@ -62,7 +64,7 @@ pub enum Outcome {
 }
 
 /// What becomes of a request with this head and body under `plan`.
-pub fn explain<'p>(plan: &'p Plan, head: &Parts, body: &[u8]) -> Account<'p> {
+pub async fn explain<'p>(plan: &'p Plan, head: &Parts, body: Bytes) -> Account<'p> {
     let mut account = Account { considered: Vec::new(), outcome: Outcome::OtherDoor };
     if let Err(refused) = gate::check(head, |method| plan.routes.is_for(method)) {
         let (http, message) = refused.told();
@@ -84,7 +86,7 @@ pub fn explain<'p>(plan: &'p Plan, head: &Parts, body: &[u8]) -> Account<'p> {
         account.considered.push(Considered { route, standing });
     }
     account.outcome = match found {
-        Ok(found) => bound(&found, head, body),
+        Ok(found) => bound(&found, head, body).await,
         Err(Miss::MethodNotAllowed(allow)) if head.method == Method::OPTIONS => {
             Outcome::Answered(StatusCode::NO_CONTENT, "allow", allow.to_string())
         }
@@ -102,36 +104,37 @@ pub fn explain<'p>(plan: &'p Plan, head: &Parts, body: &[u8]) -> Account<'p> {
     account
 }
 
-fn bound(found: &Match<'_, '_, Binding>, head: &Parts, body: &[u8]) -> Outcome {
+async fn bound(found: &Match<'_, '_, Binding>, head: &Parts, body: Bytes) -> Outcome {
     let binding = found.value;
     let method = &binding.method;
-    let refused = |error: CallError| {
-        let http = method.rest.http_status_of(error.status().code());
+    let refused = |error: &CallError, http: Option<StatusCode>| {
+        let http = http.unwrap_or_else(|| method.rest.http_status_of(error.status().code()));
         Outcome::Refused(http, error.status().clone())
     };
     let mut context = Context::new(method.kind, Inbound::Rest, Arc::clone(&method.metrics));
     let mut headers = head.headers.clone();
     let timeouts = open::grpc_timeout(&mut headers, &mut context)
-        .and_then(|()| timeout::read(&mut headers, &mut context))
-        .and_then(|()| one_message(method));
+        .and_then(|()| timeout::read(&mut headers, &mut context));
     if let Err(error) = timeouts {
-        return refused(error);
+        return refused(&error, None);
     }
-    let json = match binding.body {
-        BodyBinding::None => &[],
-        BodyBinding::All | BodyBinding::Field { .. } => {
-            let limit = method.policy.max_request_bytes;
-            let fits = if body.len() > limit { Err(too_large(limit)) } else { Ok(()) };
-            if let Err((http, error)) = may_be_json(&head.headers).and(fits) {
-                return Outcome::Refused(http, error.status().clone());
+    let time = open::body_time(method, &context);
+    match request::frames(binding, found, head, HttpBody::from(body.clone()), time).await {
+        Err(unfit) => return refused(&unfit.error, unfit.http),
+        Ok(frames) => {
+            // Of a stream the messages are made as they are taken, and so are their faults.
+            if let Err(error) = frames.body.collect().await {
+                return refused(&error, None);
             }
-            body
         }
-    };
+    }
+    // Of a body that is no JSON, or many messages of it, what path and query bind is what is left to tell.
+    let whole = !binding.raw_request && !method.kind.client_streaming();
     let query = head.uri.query().unwrap_or_default();
+    let json = if whole { &*body } else { b"" };
     match (bind::Request { binding, captures: &found.captures, query, json }).explain() {
         Ok(explanation) => Outcome::Called(explanation),
-        Err(fault) => refused(fault.into_error()),
+        Err(fault) => refused(&fault.into_error(), None),
     }
 }
 

@@ -50,8 +50,14 @@ impl Refusal {
         Self(Box::new(Inner { status, http: None, allow: None, headers, method: Some(Arc::clone(method)) }))
     }
 
-    pub(super) fn with_http(mut self, http: StatusCode) -> Self {
-        self.0.http = Some(http);
+    /// The code of its status.
+    pub(super) fn code(&self) -> Code {
+        self.0.status.code()
+    }
+
+    /// With the HTTP status that says it better than the code's, if there is one.
+    pub(super) fn with_better(mut self, http: Option<StatusCode>) -> Self {
+        self.0.http = http.or(self.0.http);
         self
     }
 

@@ -1,30 +1,29 @@
 //! Many messages to a reply that is written as they come.
 //!
-//! | format | asked for by `Accept` | messages | an error after the first message |
-//! |---|---|---|---|
-//! | JSON array | the default | `[` m `,` m `]` | `,{"error":Status}` and an aborted transport, never a `]` |
-//! | NDJSON | `application/x-ndjson` | m LF m LF | `{"error":Status}` LF |
-//!
 //! The HTTP status waits for the first message or the status, so that a call that fails at once is answered with its
-//! own HTTP status and not with 200.
+//! own HTTP status and not with 200. For the same reason nothing keeps an event stream alive before its first message:
+//! there is no head yet that a comment could follow.
+//!
+//! Messages of JSON are framed as [`format`] says. The data of `google.api.HttpBody` follow one another as they are, and
+//! an error among them can only be told by breaking the transport.
 
 use std::{
     pin::Pin,
-    sync::Arc,
-    task::{Context, Poll, ready},
+    task::{Context, Poll},
 };
 
 use axum::{body::Body as HttpBody, response::Response};
 use bytes::{Bytes, BytesMut};
-use http::{HeaderMap, HeaderValue, header};
+use http::{HeaderValue, header};
 use http_body::Frame;
 use http_body_util::BodyExt;
 use tonic::Status;
 
-use super::{dress, refuse, refuse::Refusal, unary};
+use super::{dress, format::Framing, keep_alive, keep_alive::KeepAlive, raw, refuse, refuse::Refusal, unary};
 use crate::{
     call::{self, Body, CallError},
     codec::WriteOptions,
+    config::StreamFormat,
     grpc::{
         Code,
         frame::{Decoder, Message},
@@ -33,105 +32,61 @@ use crate::{
     plan::Binding,
 };
 
-/// How messages are put one after another.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Format {
-    Array,
-    Lines,
-}
-
-impl Format {
-    /// The first format that `Accept` names; a client that names none of them gets an array.
-    pub(super) fn of(headers: &HeaderMap) -> Self {
-        let values = headers.get_all(header::ACCEPT).iter();
-        let types = values.flat_map(|value| value.as_bytes().split(|byte| *byte == b','));
-        for media_type in
-            types.map(|part| part.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii())
-        {
-            let lines = [b"application/x-ndjson".as_slice(), b"application/ndjson", b"application/jsonl"];
-            if lines.iter().any(|name| media_type.eq_ignore_ascii_case(name)) {
-                return Self::Lines;
-            }
-            if media_type.eq_ignore_ascii_case(b"application/json") {
-                return Self::Array;
-            }
-        }
-        Self::Array
-    }
-
-    fn content_type(self) -> &'static str {
-        match self {
-            Self::Array => "application/json",
-            Self::Lines => "application/x-ndjson",
-        }
-    }
-}
-
 /// Waits for the first message or the status.
 pub(super) async fn reply(
     binding: &Binding,
     answer: call::Response,
-    format: Format,
+    format: StreamFormat,
 ) -> Result<Response, Refusal> {
     let method = &binding.method;
-    let (head, mut body) = answer.into_parts();
+    let failed = |error| Refusal::of(method, &error);
+    let (head, body) = answer.into_parts();
     let mut headers = head.headers;
     if let Some(status) = status::read(&headers)
         && status.code() != Code::Ok
     {
         return Err(Refusal::backend(method, status, headers));
     }
-    let mut decoder = Decoder::new(method.policy.max_response_bytes);
-    let mut ended = headers.contains_key(crate::grpc::GRPC_STATUS);
-    let mut first = None;
-    while first.is_none() && !ended {
-        match body.frame().await {
-            Some(Ok(frame)) => match frame.into_data() {
-                Ok(data) => {
-                    decoder.push(&data);
-                    let next = decoder.next_message().map_err(CallError::response_frame);
-                    first = next.map_err(|error| Refusal::of(method, &error))?;
-                }
-                Err(frame) => {
-                    ended = true;
-                    let status =
-                        frame.trailers_ref().and_then(status::read).unwrap_or_else(|| Status::unknown(""));
-                    if status.code() != Code::Ok {
-                        return Err(Refusal::backend(method, status, headers));
-                    }
-                }
-            },
-            Some(Err(error)) => return Err(Refusal::of(method, &error)),
-            None => {
-                return Err(Refusal::of(method, &CallError::reply_lost("the answer ended without a status")));
-            }
-        }
-    }
-    // An element is one line, whatever the method's replies look like elsewhere.
-    let write = WriteOptions { add_whitespace: false, ..method.write.clone() };
-    let next = match first {
-        None => None,
-        Some(message) => {
-            let mut out = BytesMut::new();
-            let written = unary::write(binding, &write, &message, &mut out);
-            written.map_err(|error| Refusal::of(method, &error))?;
-            Some(out.freeze())
+    let mut reply = Reply {
+        binding: binding.clone(),
+        // An element is one line, whatever the method's replies look like elsewhere.
+        write: WriteOptions { add_whitespace: false, ..method.write.clone() },
+        shape: Shape::Raw,
+        body,
+        decoder: Decoder::new(method.policy.max_response_bytes),
+        out: BytesMut::new(),
+        keep_alive: None,
+        state: State::Open,
+    };
+    let first = if headers.contains_key(crate::grpc::GRPC_STATUS) {
+        reply.state = State::Ended;
+        None
+    } else {
+        match reply.first().await.map_err(failed)? {
+            First::Message(message) => Some(message),
+            First::Status(status) if status.code() == Code::Ok => None,
+            First::Status(status) => return Err(Refusal::backend(method, status, headers)),
         }
     };
-    dress(&mut headers, format.content_type());
+    if binding.raw_response {
+        let first = first.map(|message| raw::read(binding, message)).transpose().map_err(failed)?;
+        raw::dress(&mut headers, first.as_ref().map(|body| &*body.content_type));
+        reply.out.extend_from_slice(first.map(|body| body.data).unwrap_or_default().as_ref());
+    } else {
+        let rest = &method.rest;
+        let framing = Framing::new(format, rest);
+        dress(&mut headers, framing.content_type());
+        reply.shape = Shape::Framed(framing);
+        if let Some(message) = first {
+            reply.write(message).map_err(failed)?;
+        }
+        if format == StreamFormat::Sse {
+            headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+            reply.keep_alive = rest.sse_keep_alive.map(KeepAlive::new);
+        }
+    }
     headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
-    let state = if ended { State::Ended } else { State::Open };
-    let binding = Binding { method: Arc::clone(method), ..binding.clone() };
-    let mut response = Response::new(HttpBody::new(Reply {
-        binding,
-        write,
-        format,
-        body,
-        decoder,
-        next,
-        written: 0,
-        state,
-    }));
+    let mut response = Response::new(HttpBody::new(reply));
     *response.headers_mut() = headers;
     Ok(response)
 }
@@ -140,30 +95,38 @@ pub(super) async fn reply(
 struct Reply {
     binding: Binding,
     write: WriteOptions,
-    format: Format,
+    shape: Shape,
     body: Body,
     decoder: Decoder,
-    /// The first message, which was taken and written to learn the HTTP status.
-    next: Option<Bytes>,
-    written: u64,
+    /// What was written and not handed on.
+    out: BytesMut,
+    keep_alive: Option<KeepAlive>,
     state: State,
 }
 
-/// A message of the answer.
-enum Next {
-    Written(Bytes),
-    Read(Message),
+/// What becomes of messages.
+enum Shape {
+    /// JSON, with something around it.
+    Framed(Framing),
+    /// The data of an HttpBody.
+    Raw,
+}
+
+/// What the HTTP status waits for.
+enum First {
+    Message(Message),
+    Status(Status),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
     /// Messages may follow.
     Open,
-    /// The status was OK and is to be written.
+    /// The status was OK; messages that came with it are to be written, and the end.
     Ended,
-    /// An array broke off; its last bytes are to be flushed.
+    /// The reply broke off; its last bytes are to be flushed.
     Broken,
-    /// An array broke off; the transport is to be aborted.
+    /// The reply broke off; the transport is to be aborted.
     Aborting,
     Closed,
 }
@@ -177,133 +140,129 @@ impl http_body::Body for Reply {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, CallError>>> {
         let this = &mut *self;
-        match this.state {
-            State::Open => {}
-            State::Ended => {
-                let mut out = BytesMut::new();
-                this.end(&mut out);
-                return Poll::Ready((!out.is_empty()).then(|| Ok(Frame::data(out.freeze()))));
-            }
-            State::Broken => {
-                // Pending once: the server then writes out what it was given, which an abort would discard.
-                this.state = State::Aborting;
-                cx.waker().wake_by_ref();
-                return Poll::Pending;
-            }
-            State::Aborting => {
-                this.state = State::Closed;
-                return Poll::Ready(Some(Err(CallError::reply_lost("the stream broke off"))));
-            }
-            State::Closed => return Poll::Ready(None),
-        }
-        let mut out = BytesMut::new();
         loop {
-            this.messages(&mut out);
-            if this.state != State::Open || out.len() >= CHUNK {
-                break;
+            this.messages();
+            if this.out.len() >= CHUNK {
+                return this.hand_on();
             }
-            match Pin::new(&mut this.body).poll_frame(cx) {
-                // What there is goes out: a message is not held back for the next.
-                Poll::Pending if !out.is_empty() => break,
-                frame => this.frame(ready!(frame), &mut out),
-            }
-            if this.state != State::Open {
-                break;
+            match this.state {
+                State::Open => match Pin::new(&mut this.body).poll_frame(cx) {
+                    Poll::Ready(frame) => this.frame(frame),
+                    // What there is goes out: a message is not held back for the next.
+                    Poll::Pending if !this.out.is_empty() => return this.hand_on(),
+                    Poll::Pending => {
+                        let Some(keep_alive) = &mut this.keep_alive else { return Poll::Pending };
+                        std::task::ready!(keep_alive.poll(cx));
+                        return Poll::Ready(Some(Ok(Frame::data(Bytes::from_static(keep_alive::COMMENT)))));
+                    }
+                },
+                _ if !this.out.is_empty() => return this.hand_on(),
+                State::Broken => {
+                    // Pending once: the server then writes out what it was given, which an abort would discard.
+                    this.state = State::Aborting;
+                    cx.waker().wake_by_ref();
+                    return Poll::Pending;
+                }
+                State::Aborting => {
+                    this.state = State::Closed;
+                    return Poll::Ready(Some(Err(CallError::reply_lost("the stream broke off"))));
+                }
+                State::Ended | State::Closed => return Poll::Ready(None),
             }
         }
-        if out.is_empty() {
-            cx.waker().wake_by_ref();
-            return Poll::Pending;
-        }
-        Poll::Ready(Some(Ok(Frame::data(out.freeze()))))
     }
 }
 
 impl Reply {
-    /// Writes the messages that are complete.
-    fn messages(&mut self, out: &mut BytesMut) {
-        while self.state == State::Open && out.len() < CHUNK {
-            let message = match self.next.take() {
-                Some(written) => Ok(Some(Next::Written(written))),
-                None => self
-                    .decoder
-                    .next_message()
-                    .map(|message| message.map(Next::Read))
-                    .map_err(CallError::response_frame),
-            };
-            match message {
-                Ok(None) => return,
-                Ok(Some(message)) => {
-                    let before = out.len();
-                    self.separate(out);
-                    let written = match message {
-                        Next::Written(json) => {
-                            out.extend_from_slice(&json);
-                            Ok(())
-                        }
-                        Next::Read(message) => unary::write(&self.binding, &self.write, &message, out),
-                    };
-                    if let Err(error) = written {
-                        out.truncate(before);
-                        return self.fail(error.status(), out);
+    async fn first(&mut self) -> Result<First, CallError> {
+        loop {
+            if let Some(message) = self.decoder.next_message().map_err(CallError::response_frame)? {
+                return Ok(First::Message(message));
+            }
+            match self.body.frame().await {
+                Some(Ok(frame)) => match frame.into_data() {
+                    Ok(data) => self.decoder.push(&data),
+                    Err(frame) => {
+                        self.state = State::Ended;
+                        let status = frame.trailers_ref().and_then(status::read);
+                        return Ok(First::Status(status.unwrap_or_else(|| Status::unknown(""))));
                     }
-                    if self.format == Format::Lines {
-                        out.extend_from_slice(b"\n");
-                    }
-                    self.written += 1;
-                }
-                Err(error) => return self.fail(error.status(), out),
+                },
+                Some(Err(error)) => return Err(error),
+                None => return Err(CallError::reply_lost("the answer ended without a status")),
             }
         }
     }
 
-    fn frame(&mut self, frame: Option<Result<Frame<Bytes>, CallError>>, out: &mut BytesMut) {
+    /// Hands on what was written.
+    fn hand_on(&mut self) -> Poll<Option<Result<Frame<Bytes>, CallError>>> {
+        if let Some(keep_alive) = &mut self.keep_alive {
+            keep_alive.sent();
+        }
+        Poll::Ready(Some(Ok(Frame::data(self.out.split().freeze()))))
+    }
+
+    /// Writes the messages that are complete, and the end behind the last.
+    fn messages(&mut self) {
+        while matches!(self.state, State::Open | State::Ended) && self.out.len() < CHUNK {
+            let message = self.decoder.next_message().map_err(CallError::response_frame);
+            let written = match message {
+                Ok(Some(message)) => self.write(message),
+                Ok(None) if self.state == State::Ended => {
+                    self.state = State::Closed;
+                    if let Shape::Framed(framing) = &self.shape {
+                        framing.end(&mut self.out);
+                    }
+                    return;
+                }
+                Ok(None) => return,
+                Err(error) => Err(error),
+            };
+            if let Err(error) = written {
+                self.fail(error.status());
+            }
+        }
+    }
+
+    fn write(&mut self, message: Message) -> Result<(), CallError> {
+        let (binding, write) = (&self.binding, &self.write);
+        match &mut self.shape {
+            Shape::Framed(framing) => {
+                framing.message(&mut self.out, |out| unary::write(binding, write, message, out))
+            }
+            Shape::Raw => {
+                self.out.extend_from_slice(&raw::read(binding, message)?.data);
+                Ok(())
+            }
+        }
+    }
+
+    fn frame(&mut self, frame: Option<Result<Frame<Bytes>, CallError>>) {
         match frame {
             Some(Ok(frame)) => match frame.into_data() {
                 Ok(data) => self.decoder.push(&data),
                 Err(frame) => match frame.trailers_ref().and_then(status::read) {
-                    Some(status) if status.code() == Code::Ok => self.end(out),
-                    Some(status) => self.fail(&status, out),
-                    None => self.fail(&Status::unknown("the answer ended without a status"), out),
+                    Some(status) if status.code() == Code::Ok => self.state = State::Ended,
+                    Some(status) => self.fail(&status),
+                    None => self.fail(&Status::unknown("the answer ended without a status")),
                 },
             },
-            Some(Err(error)) => self.fail(error.status(), out),
-            None => self.fail(&Status::unknown("the answer ended without a status"), out),
+            Some(Err(error)) => self.fail(error.status()),
+            None => self.fail(&Status::unknown("the answer ended without a status")),
         }
     }
 
-    fn end(&mut self, out: &mut BytesMut) {
-        self.messages(out);
-        if self.state == State::Closed {
-            return;
-        }
-        if self.format == Format::Array {
-            out.extend_from_slice(if self.written == 0 { b"[]" } else { b"]" });
-        }
-        self.state = State::Closed;
-    }
-
-    fn fail(&mut self, status: &Status, out: &mut BytesMut) {
+    fn fail(&mut self, status: &Status) {
         // Nothing more of it can be written, and the backend need not go on while the client reads what was.
         self.body = Body::empty();
-        self.separate(out);
-        out.extend_from_slice(b"{\"error\":");
-        out.extend_from_slice(&refuse::json(&self.binding.method.pool, &self.write, status));
-        out.extend_from_slice(b"}");
-        self.state = match self.format {
-            Format::Array => State::Broken,
-            Format::Lines => {
-                out.extend_from_slice(b"\n");
-                State::Closed
+        let breaks = match &self.shape {
+            Shape::Framed(framing) => {
+                let status = refuse::json(&self.binding.method.pool, &self.write, status);
+                framing.error(&status, &mut self.out)
             }
+            Shape::Raw => true,
         };
-    }
-
-    /// What stands before a message.
-    fn separate(&self, out: &mut BytesMut) {
-        if self.format == Format::Array {
-            out.extend_from_slice(if self.written == 0 { b"[" } else { b"," });
-        }
+        self.state = if breaks { State::Broken } else { State::Closed };
     }
 }
 

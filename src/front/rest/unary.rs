@@ -1,11 +1,10 @@
-//! One message to a JSON reply.
+//! One message to a reply.
 
 use axum::{body::Body as HttpBody, response::Response};
 use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt;
-use prost_reflect::DynamicMessage;
 
-use super::{dress, refuse::Refusal};
+use super::{dress, raw, refuse::Refusal};
 use crate::{
     call::{self, CallError},
     codec::{self, Unprintable, WriteOptions},
@@ -14,7 +13,7 @@ use crate::{
         frame::{Decoder, Message},
         status,
     },
-    plan::{Binding, MethodPlan},
+    plan::Binding,
 };
 
 /// Waits for the whole answer: a reply whose status is not known yet has no HTTP status.
@@ -37,8 +36,11 @@ pub(super) async fn reply(binding: &Binding, answer: call::Response) -> Result<R
     decoder.push(&collected.to_bytes());
     let message = decoder.next_message().map_err(|error| failed(CallError::response_frame(error)))?;
     let message = message.ok_or_else(|| failed(CallError::reply_lost("the answer has no message")))?;
+    if binding.raw_response {
+        return raw::reply(binding, message, headers).map_err(failed);
+    }
     let mut out = BytesMut::new();
-    write(binding, &method.write, &message, &mut out).map_err(failed)?;
+    write(binding, &method.write, message, &mut out).map_err(failed)?;
     dress(&mut headers, "application/json");
     let mut response = Response::new(HttpBody::from(out.freeze()));
     *response.headers_mut() = headers;
@@ -49,26 +51,26 @@ pub(super) async fn reply(binding: &Binding, answer: call::Response) -> Result<R
 pub(super) fn write(
     binding: &Binding,
     options: &WriteOptions,
-    message: &Message,
+    message: Message,
     out: &mut BytesMut,
 ) -> Result<(), CallError> {
     let method = &binding.method;
-    if message.compressed {
-        return Err(CallError::reply_lost("the backend compressed it, which was not asked for"));
-    }
+    let message = plain(message)?;
     let written = match &binding.response_body {
-        None => method.output.to_json(message.bytes.clone(), options, out),
-        Some(field) => {
-            let message = decode(method, message.bytes.clone())?;
-            codec::field_to_json(&message, field, options, out)
-        }
+        None => method.output.to_json(message, options, out),
+        Some(field) => codec::wire_to_message(&method.method.output, message)
+            .and_then(|message| codec::field_to_json(&message, field, options, out)),
     };
     written.map_err(|error| match error.reason() {
-        Unprintable::TooLarge { .. } => CallError::reply_too_large(error),
+        Unprintable::TooLarge { .. } | Unprintable::TooManyValues { .. } => CallError::reply_too_large(error),
         _ => CallError::reply_lost(error),
     })
 }
 
-fn decode(method: &MethodPlan, bytes: Bytes) -> Result<DynamicMessage, CallError> {
-    DynamicMessage::decode(method.method.output.clone(), bytes).map_err(CallError::reply_lost)
+/// The bytes of a message.
+pub(super) fn plain(message: Message) -> Result<Bytes, CallError> {
+    if message.compressed {
+        return Err(CallError::reply_lost("the backend compressed it, which was not asked for"));
+    }
+    Ok(message.bytes)
 }

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use prost_reflect::{DynamicMessage, Kind, ReflectMessage};
+use prost_reflect::{DynamicMessage, Kind, MessageDescriptor, ReflectMessage};
 
 use super::{Fault, Request};
 use crate::{
@@ -27,7 +27,8 @@ pub enum Origin {
 /// A field of the request message that was set.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Bound {
-    /// Its path: as the client wrote it in a query, as the `.proto` file has it elsewhere.
+    /// Its path: as the client wrote it in a query, as the `.proto` file has it elsewhere. Empty where the body sets
+    /// more fields than are worth a list.
     pub field: String,
     /// Where it came from.
     pub origin: Origin,
@@ -107,7 +108,7 @@ pub(super) fn explain(request: &Request<'_>) -> Result<Explanation, Fault> {
         Note::Ignored(name, why) => ignored.push(Ignored { name: name.to_owned(), why }),
     })?;
     let (binding, mut all) = (request.binding, Vec::new());
-    for field in fields_of_body(request)? {
+    for field in fields_of_body(request) {
         let path = FieldPath::resolve(&binding.method.method.input, &field).ok();
         let overruled = path.is_some_and(|path| {
             let mut captures = binding.captures.iter().zip(request.captures);
@@ -123,27 +124,25 @@ pub(super) fn explain(request: &Request<'_>) -> Result<Explanation, Fault> {
     Ok(Explanation { message, bound: all, ignored })
 }
 
-fn fields_of_body(request: &Request<'_>) -> Result<Vec<String>, Fault> {
+/// The fields that the body sets, which has been read before.
+fn fields_of_body(request: &Request<'_>) -> Vec<String> {
     let method = &request.binding.method;
+    let list = |desc: &MessageDescriptor| codec::fields_of_json(desc, request.json, &method.read);
     match &request.binding.body {
-        _ if request.is_empty() => Ok(Vec::new()),
-        BodyBinding::None => Ok(Vec::new()),
-        BodyBinding::All => {
-            codec::fields_of_json(&method.method.input, request.json, &method.read).map_err(Fault::Value)
-        }
+        _ if request.is_empty() => Vec::new(),
+        BodyBinding::None => Vec::new(),
+        BodyBinding::All => list(&method.method.input).unwrap_or_else(|_| vec![String::new()]),
         BodyBinding::Field { field, .. } => {
-            let name = field.name();
             let single = !field.is_list() && !field.is_map();
             let below = match field.kind() {
-                Kind::Message(message) if single => {
-                    codec::fields_of_json(&message, request.json, &method.read).map_err(Fault::Value)?
-                }
+                Kind::Message(message) if single => list(&message).unwrap_or_default(),
                 _ => Vec::new(),
             };
+            let name = field.name();
             if below.is_empty() {
-                return Ok(vec![name.to_owned()]);
+                return vec![name.to_owned()];
             }
-            Ok(below.iter().map(|path| format!("{name}.{path}")).collect())
+            below.iter().map(|path| format!("{name}.{path}")).collect()
         }
     }
 }
