@@ -153,12 +153,13 @@ async fn events_are_kept_alive_once_there_are_some() {
     // Before the first message there is no head, and so nothing to keep alive.
     let request = Request::get("/v1/orders/order-1:watch").header("accept", "text/event-stream");
     let request = request.header("x-call", "silent").body(Full::<Bytes>::default()).expect("a request");
-    let mut opened = std::pin::pin!(client::open(gateway.address(), Http::One, request));
+    let address = gateway.address().to_owned();
+    let mut opened = tokio::spawn(async move { client::open(&address, Http::One, request).await });
+    backend.called("silent").await;
     let early = tokio::time::timeout(Duration::from_millis(200), &mut opened).await;
     assert!(early.is_err(), "a head came before the first message");
-    backend.called("silent").await;
     backend.release("silent");
-    let (text, whole) = Download::new(opened.await.into_body()).end().await;
+    let (text, whole) = Download::new(opened.await.expect("a head").into_body()).end().await;
     assert_eq!((&*text, whole), ("id: 1\ndata: {\"sequence\":1}\n\n", true));
 }
 
@@ -290,6 +291,24 @@ async fn what_breaks_a_clients_stream_ends_the_call() {
     backend.called("left").await;
     drop(socket);
     backend.cancelled("left").await;
+}
+
+/// A backend that has heard enough is not waited for until its client has said all.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_may_come_before_the_client_has_ended() {
+    let demo = Demo::start("");
+    for http in [Http::One, Http::Two] {
+        for path in ["/v1/diagnostics/collect", "/v1/diagnostics/chat"] {
+            let (upload, request) = streamed(post(path, "application/json"));
+            let address = demo.gateway.address().to_owned();
+            let opened = tokio::spawn(async move {
+                client::collect(client::open(&address, http, request).await, || {}).await
+            });
+            upload.send("[{\"failure\":{\"code\":\"ABORTED\"}}").await;
+            let answer = tokio::time::timeout(Duration::from_secs(10), opened).await;
+            check_error(&answer.expect("in time").expect("an answer"), 409, 10, "");
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
