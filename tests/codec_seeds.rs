@@ -7,7 +7,6 @@ use std::fs;
 use std::path::Path;
 
 /// Runs `check` on every seed; one folder serves all targets, since all read the same input.
-#[expect(clippy::print_stdout, reason = "names the seed that a failed test stopped at")]
 fn replay(check: fn(&[u8])) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/seeds/codec");
     let seeds = fs::read_dir(&folder).expect("the folder of seeds").map(|seed| seed.expect("a seed").path());

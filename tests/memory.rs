@@ -54,7 +54,6 @@ impl Cost {
 
     /// That it is at most four times the message, and `more`.
     #[track_caller]
-    #[expect(clippy::print_stdout, reason = "tells the figures beside a failure")]
     fn check(&self, name: &str, more: usize) {
         let Self { peak, larger, done } = self;
         eprintln!("{name}: {peak} bytes for {larger}, done {done}");
