@@ -274,7 +274,8 @@ fn a_set_in_an_edition_to_come_is_refused_in_words() {
     let mut set = Vec::new();
     prost::encoding::bytes::encode(1, &file, &mut set);
     write(&folder, "modern.binpb", set);
-    let says = ["modern.proto", "edition number 1099", "expected proto2, proto3, edition 2023 or edition 2024"];
+    let says =
+        ["modern.proto", "edition number 1099", "expected proto2, proto3, edition 2023 or edition 2024"];
     let upstream = ["--upstream", "modern=ipv4:127.0.0.1:1", "--protoset", "modern.binpb"];
     check(folder.path(), &[&["validate"][..], &upstream].concat(), 2, &says);
     let run = ["run", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"];
