@@ -3,16 +3,16 @@
 #[path = "support/client.rs"]
 #[expect(dead_code, reason = "shared by all test binaries, each uses a part")]
 mod client;
+#[path = "support/command.rs"]
+mod command;
 #[path = "support/program.rs"]
 #[expect(dead_code, reason = "shared by all test binaries, each uses a part")]
 mod program;
 
 use std::{
-    fs,
     io::{BufRead, BufReader},
     net::TcpListener,
-    path::{Path, PathBuf},
-    process::{Child, Command, Output, Stdio},
+    process::{Child, Command, Stdio},
     sync::mpsc,
     thread,
     time::Duration,
@@ -25,56 +25,10 @@ use prost::Message;
 use prost_types::{
     DescriptorProto, FileDescriptorProto, FileDescriptorSet, MethodDescriptorProto, ServiceDescriptorProto,
 };
-use tempfile::TempDir;
 
 use client::Http;
+use command::{check, edgeway, folder, write};
 use program::Program;
-
-/// Runs the binary to its end in a folder.
-fn edgeway(folder: &Path, arguments: &[&str]) -> Output {
-    let child = Command::new(env!("CARGO_BIN_EXE_edgeway"))
-        .args(arguments)
-        .current_dir(folder)
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("the binary can be started");
-    let pid = child.id();
-    let (sender, receiver) = mpsc::channel();
-    thread::spawn(move || sender.send(child.wait_with_output()));
-    match receiver.recv_timeout(PATIENCE) {
-        Ok(output) => output.expect("its output can be read"),
-        Err(_) => {
-            let _ = Command::new("kill").args(["-KILL", &pid.to_string()]).status();
-            panic!("{arguments:?} does not end");
-        }
-    }
-}
-
-/// Runs the binary; `says` has to stand in what it writes, to standard output if it ends well, else to standard error.
-#[track_caller]
-fn check(folder: &Path, arguments: &[&str], code: i32, says: &[&str]) {
-    let output = edgeway(folder, arguments);
-    let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    let what = format!("{arguments:?} wrote\n{out}and to standard error\n{err}");
-    assert_eq!(output.status.code(), Some(code), "{what}");
-    let place = if code == 0 { &out } else { &err };
-    for text in says {
-        assert!(place.contains(text), "expected {text:?}, {what}");
-    }
-    assert!(!err.contains("panicked"), "{what}");
-}
-
-fn folder() -> TempDir {
-    TempDir::new().expect("a temporary folder")
-}
-
-fn write(folder: &TempDir, name: &str, content: impl AsRef<[u8]>) -> String {
-    let path: PathBuf = folder.path().join(name);
-    fs::write(&path, content).expect("the folder can be written");
-    path.to_str().expect("its path is text").to_owned()
-}
 
 #[test]
 fn version() {
@@ -306,7 +260,7 @@ impl Drop for Demo {
 }
 
 #[test]
-fn a_set_in_editions_is_refused_in_words() {
+fn a_set_in_an_edition_to_come_is_refused_in_words() {
     let folder = folder();
     let mut file = FileDescriptorProto {
         name: Some("modern.proto".into()),
@@ -315,12 +269,13 @@ fn a_set_in_editions_is_refused_in_words() {
         ..service("modern.v1", "Modern", 1)
     }
     .encode_to_vec();
-    // `edition = EDITION_2023`, which the struct has no field for.
-    file.extend([14 << 3, 0xe8, 0x07]);
+    // `edition = 1099`, which the struct has no field for.
+    file.extend([14 << 3, 0xcb, 0x08]);
     let mut set = Vec::new();
     prost::encoding::bytes::encode(1, &file, &mut set);
     write(&folder, "modern.binpb", set);
-    let says = ["modern.proto", "edition 2023", "expected proto2 or proto3"];
+    let says =
+        ["modern.proto", "edition number 1099", "expected proto2, proto3, edition 2023 or edition 2024"];
     let upstream = ["--upstream", "modern=ipv4:127.0.0.1:1", "--protoset", "modern.binpb"];
     check(folder.path(), &[&["validate"][..], &upstream].concat(), 2, &says);
     let run = ["run", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"];

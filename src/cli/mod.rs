@@ -8,16 +8,23 @@
 
 mod backend;
 mod demo;
+mod explain;
 mod healthcheck;
+mod routes;
 mod run;
 mod signals;
 mod validate;
 
-use std::{io::Write, path::PathBuf, process::ExitCode};
+use std::{io::Write, path::PathBuf, process::ExitCode, time::Duration};
 
 use clap::{Args, Parser, Subcommand};
+use tokio::runtime;
 
-use crate::config::Flags;
+use crate::{
+    config::{self, Flags, Loaded, process_environment},
+    gateway::{self, Survey},
+    plan,
+};
 
 /// A gRPC-Web and REST-to-gRPC edge gateway.
 #[derive(Debug, Parser)]
@@ -35,6 +42,10 @@ enum Verb {
     Demo(demo::Demo),
     /// Check the configuration and its descriptor sets without starting anything.
     Validate(Configuration),
+    /// Print the REST routes of a configuration, and what is wrong with them.
+    Routes(routes::Routes),
+    /// Say what would become of a REST request, and send nothing.
+    Explain(explain::Explain),
     /// Ask a running gateway, or any gRPC server, whether it is healthy.
     Healthcheck(healthcheck::Healthcheck),
     /// Print the version.
@@ -77,6 +88,8 @@ pub fn main() -> ExitCode {
         Verb::Run(configuration) => run::run(configuration),
         Verb::Demo(demo) => demo.run(),
         Verb::Validate(configuration) => validate::run(configuration),
+        Verb::Routes(routes) => routes.run(),
+        Verb::Explain(explain) => explain.run(),
         Verb::Healthcheck(healthcheck) => healthcheck.run(),
         Verb::Version => {
             say(format_args!("edgeway {}", env!("CARGO_PKG_VERSION")));
@@ -84,6 +97,33 @@ pub fn main() -> ExitCode {
         }
         Verb::DemoBackend(backend) => backend.run(),
     }
+}
+
+/// The configuration, with its warnings told; the exit code of one that is refused.
+fn load(configuration: Configuration) -> Result<Loaded, ExitCode> {
+    let checked = config::load(&configuration.into(), &process_environment)
+        .and_then(|loaded| plan::check_templates(&loaded.config.http).map(|()| loaded));
+    let loaded = checked.map_err(|report| {
+        complain(report);
+        ExitCode::from(REFUSED)
+    })?;
+    for warning in &loaded.warnings {
+        complain(warning);
+    }
+    Ok(loaded)
+}
+
+/// What a gateway of this configuration would serve; the exit code of one that is refused.
+fn survey(configuration: Configuration) -> Result<Survey, ExitCode> {
+    let loaded = load(configuration)?;
+    let runtime = runtime::Builder::new_current_thread().enable_all().build().map_err(|error| {
+        complain(format_args!("error: cannot start a runtime: {error}"));
+        ExitCode::from(FAILED)
+    })?;
+    runtime.block_on(gateway::survey(loaded.config, PATIENCE)).map_err(|error| {
+        complain(format_args!("error: {error}"));
+        ExitCode::from(REFUSED)
+    })
 }
 
 impl From<Configuration> for Flags {
@@ -109,6 +149,9 @@ fn say(line: impl std::fmt::Display) {
 fn complain(line: impl std::fmt::Display) {
     let _ = writeln!(std::io::stderr(), "{line}");
 }
+
+/// How long backends get to say what they have.
+const PATIENCE: Duration = Duration::from_secs(3);
 
 /// It ran and failed.
 const FAILED: u8 = 1;

@@ -4,24 +4,18 @@ use std::{process::ExitCode, time::Duration};
 
 use tokio::runtime;
 
-use super::{Configuration, FAILED, REFUSED, complain, say, signals::Signals};
+use super::{Configuration, FAILED, REFUSED, complain, load, say, signals::Signals};
 use crate::{
-    config::{self, Config, LogFormat, process_environment},
+    config::{Config, LogFormat},
     gateway::{Gateway, StartError},
     telemetry::{self, ErrorChain, Metrics},
 };
 
 pub(super) fn run(configuration: Configuration) -> ExitCode {
-    let loaded = match config::load(&configuration.into(), &process_environment) {
+    let loaded = match load(configuration) {
         Ok(loaded) => loaded,
-        Err(report) => {
-            complain(report);
-            return ExitCode::from(REFUSED);
-        }
+        Err(code) => return code,
     };
-    for warning in &loaded.warnings {
-        complain(warning);
-    }
     live(loaded.config, async |config, metrics, access, signals| {
         let text = config.telemetry.logs.format != Some(LogFormat::Json);
         let gateway = Gateway::start(config, metrics, access).await?;

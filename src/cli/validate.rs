@@ -2,24 +2,15 @@
 
 use std::process::ExitCode;
 
-use super::{Configuration, REFUSED, complain, say};
-use crate::{
-    config::{self, process_environment},
-    gateway::load_protosets,
-};
+use super::{Configuration, REFUSED, complain, load, say};
+use crate::gateway::load_files;
 
 pub(super) fn run(configuration: Configuration) -> ExitCode {
-    let loaded = match config::load(&configuration.into(), &process_environment) {
+    let loaded = match load(configuration) {
         Ok(loaded) => loaded,
-        Err(report) => {
-            complain(report);
-            return ExitCode::from(REFUSED);
-        }
+        Err(code) => return code,
     };
-    for warning in &loaded.warnings {
-        complain(warning);
-    }
-    if let Err(error) = load_protosets(&loaded.config) {
+    if let Err(error) = load_files(&loaded.config) {
         complain(format_args!("error: {error}"));
         return ExitCode::from(REFUSED);
     }

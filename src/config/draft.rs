@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use crate::config::policy::Policies;
 use crate::config::problems::Problems;
 use crate::config::report::{Diagnostic, Origin};
-use crate::config::{Admin, Cluster, Config, Listener, Reflection, Rest, Runtime, Shutdown, Telemetry};
+use crate::config::{Admin, Cluster, Config, Http, Listener, Reflection, Rest, Runtime, Shutdown, Telemetry};
 
 /// A value and where it was written.
 #[derive(Clone, Debug)]
@@ -22,6 +22,7 @@ pub(super) struct Draft {
     /// Whether anything was written of which clusters could have come, had it been valid.
     pub(super) clusters_written: bool,
     pub(super) policies: Policies,
+    pub(super) http: Http,
     pub(super) rest: Rest,
     pub(super) runtime: Runtime,
     pub(super) shutdown: Shutdown,
@@ -38,6 +39,7 @@ impl Default for Draft {
             clusters: Vec::new(),
             clusters_written: false,
             policies: Policies::default(),
+            http: Http::default(),
             rest: Rest::default(),
             runtime: Runtime::default(),
             shutdown: Shutdown::default(),
@@ -63,6 +65,7 @@ impl Draft {
             admin: Admin { address: self.admin.value },
             clusters: self.clusters.into_iter().map(|given| given.value).collect(),
             policies: self.policies,
+            http: self.http,
             rest: self.rest,
             runtime: self.runtime,
             shutdown: self.shutdown,
@@ -94,9 +97,9 @@ impl Draft {
 
     fn sources_of_schema(&self, problems: &mut Problems) {
         for Given { value, origin } in &self.clusters {
-            if value.descriptors.reflection == Reflection::Never && value.descriptors.protosets.is_empty() {
+            if value.descriptors.reflection == Reflection::Never && !value.descriptors.has_files() {
                 let message = format!("cluster `{}` has no source of descriptors", value.name);
-                let help = "list `protosets`, or let `reflection` be `auto`";
+                let help = "list `protosets` or `protos`, or let `reflection` be `auto`";
                 problems.push(Diagnostic::error(origin.clone(), message).help(help));
             }
         }

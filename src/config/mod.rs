@@ -19,6 +19,7 @@ mod document;
 mod draft;
 mod environment;
 mod flags;
+mod http;
 mod keys;
 mod load;
 mod overrides;
@@ -37,6 +38,7 @@ mod value;
 
 pub use environment::process_environment;
 pub use flags::Flags;
+pub use http::{Http, HttpBinding, HttpRule};
 pub use load::{Loaded, load};
 pub use policy::{Policies, Policy, PolicyRule};
 pub use report::{Diagnostic, Origin, Report, Severity};
@@ -58,6 +60,8 @@ pub struct Config {
     pub clusters: Vec<Cluster>,
     /// Deadlines and limits by selector.
     pub policies: Policies,
+    /// HTTP rules that stand for those of the proto files.
+    pub http: Http,
     /// How JSON requests are understood and answered.
     pub rest: Rest,
     /// The process.
@@ -123,6 +127,18 @@ pub struct Descriptors {
     pub refresh_interval: Duration,
     /// Files of a `FileDescriptorSet`, relative paths resolved against the configuration file's folder.
     pub protosets: Vec<PathBuf>,
+    /// Proto files to be compiled.
+    pub protos: Protos,
+}
+
+/// Proto files to be compiled in process.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Protos {
+    /// As `import` statements would name them, or paths below an import path.
+    pub files: Vec<PathBuf>,
+    /// The folders that `import` statements are looked up in, in this order; relative paths resolved against the
+    /// configuration file's folder. At least one where there are files.
+    pub import_paths: Vec<PathBuf>,
 }
 
 /// Whether a backend is asked for its schema.
@@ -322,12 +338,20 @@ impl LogLevel {
     }
 }
 
+impl Descriptors {
+    /// Whether files alone make a schema.
+    pub fn has_files(&self) -> bool {
+        !self.protosets.is_empty() || !self.protos.files.is_empty()
+    }
+}
+
 impl Default for Descriptors {
     fn default() -> Self {
         Self {
             reflection: Reflection::Auto,
             refresh_interval: Duration::from_secs(30),
             protosets: Vec::new(),
+            protos: Protos::default(),
         }
     }
 }

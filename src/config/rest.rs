@@ -33,10 +33,10 @@ pub struct Rest {
 pub enum UrlUnescape {
     /// All but those of RFC 6570's reserved characters, as Envoy has it.
     AllCharactersExceptReserved,
-    /// All but `%2F`, as google/api/http.proto has it.
+    /// All but `%2F`, as google/api/http.proto has it; `fully_decode_reserved_expansion` of google.api.Http.
     #[default]
     AllCharactersExceptSlash,
-    /// All; `fully_decode_reserved_expansion` of google.api.Http.
+    /// All.
     AllCharacters,
 }
 

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use crate::config::document::{Content, Entry, Node};
-use crate::config::keys::Place;
+use crate::config::keys::{Case, Place};
 use crate::config::problems::{Problems, Span};
 use crate::config::suggest::{closest, did_you_mean, one_of};
 use crate::config::value::{Invalid, quoted};
@@ -45,7 +45,7 @@ impl<'n> Table<'n> {
                 Some(key) if entries.iter().any(|(name, _)| *name == key.name) => {
                     problems.error(
                         entry.span,
-                        format!("the key `{}` is given twice in another case", entry.key),
+                        format!("the key `{}` is given twice in another spelling", entry.key),
                         None,
                     );
                 }
@@ -120,8 +120,23 @@ impl<'n> Table<'n> {
 
 impl Place {
     fn is(&self, name: &str, found: &str) -> bool {
-        name == found || self.any_case && name.eq_ignore_ascii_case(found)
+        name == found
+            || match self.case {
+                Case::Exact => false,
+                Case::Ignored => name.eq_ignore_ascii_case(found),
+                Case::Proto => camel_case(name).eq(found.chars()),
+            }
     }
+}
+
+/// The JSON name of a protobuf field.
+fn camel_case(name: &str) -> impl Iterator<Item = char> {
+    let mut upper = false;
+    name.chars().filter_map(move |c| {
+        let shown = if upper { c.to_ascii_uppercase() } else { c };
+        upper = c == '_';
+        (!upper).then_some(shown)
+    })
 }
 
 /// The value of a node in one piece.

@@ -2,7 +2,8 @@
 //!
 //! | refused | with | because |
 //! |---|---|---|
-//! | methods other than the seven of REST | 405 | CONNECT and TRACE would reach a handler like any other |
+//! | methods other than the seven of REST, unless a route is for them | 405 | a scanner asks for them, and nobody else |
+//! | CONNECT and TRACE, whatever routes say | 405 | they are a proxy's: one tunnels, the other gives headers back |
 //! | no authority, several, or two that differ | 400 | whoever routes or authorizes by name could be told another one |
 //! | an authority with user information or other than `host[:port]` | 400 | the same |
 //! | a target over 8 KiB | 414 | |
@@ -21,10 +22,11 @@ pub(super) struct Refused {
     message: &'static str,
 }
 
-/// Looks at a request before any door does.
-pub(super) fn check(head: &Parts) -> Result<(), Refused> {
+/// Looks at a request before any door does. `routed` says whether some route is for a method by its name.
+pub(super) fn check(head: &Parts, routed: impl Fn(&str) -> bool) -> Result<(), Refused> {
     let refuse = |status, message| Err(Refused { status, message });
-    if !METHODS.contains(&head.method) {
+    let proxied = [Method::CONNECT, Method::TRACE].contains(&head.method);
+    if proxied || !METHODS.contains(&head.method) && !routed(head.method.as_str()) {
         return refuse(StatusCode::METHOD_NOT_ALLOWED, "this method is not served");
     }
     if head.uri.path_and_query().is_some_and(|target| target.as_str().len() > LONGEST_TARGET) {
@@ -69,6 +71,13 @@ fn authority(head: &Parts) -> Result<(), &'static str> {
     }
 }
 
+impl Refused {
+    /// The HTTP status and why.
+    pub(super) fn told(&self) -> (StatusCode, &'static str) {
+        (self.status, self.message)
+    }
+}
+
 impl IntoResponse for Refused {
     /// The client has no protocol yet that it could be told in: the words of REST, which are plain to all.
     fn into_response(self) -> Response {
@@ -99,7 +108,9 @@ mod tests {
 
     fn check_status(request: http::request::Builder, expect: Option<u16>) {
         let (head, ()) = request.body(()).unwrap().into_parts();
-        let found = check(&head).err().map(|refused| refused.status.as_u16());
+        let found = check(&head, |method| method == "PURGE" || method == "TRACE")
+            .err()
+            .map(|refused| refused.status.as_u16());
         assert_eq!(found, expect, "{head:?}");
     }
 
@@ -109,10 +120,10 @@ mod tests {
 
     #[test]
     fn methods() {
-        for method in ["GET", "HEAD", "OPTIONS", "PATCH", "DELETE", "PUT", "POST"] {
+        for method in ["GET", "HEAD", "OPTIONS", "PATCH", "DELETE", "PUT", "POST", "PURGE"] {
             check_status(get("/").method(method).header("host", "a"), None);
         }
-        for method in ["TRACE", "get", "FOO~BAR", "PROPFIND"] {
+        for method in ["TRACE", "CONNECT", "get", "FOO~BAR", "PROPFIND"] {
             check_status(get("/").method(method).header("host", "a"), Some(405));
         }
     }

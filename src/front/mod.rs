@@ -21,7 +21,7 @@ mod linger;
 mod open;
 mod rest;
 
-pub use rest::bind;
+pub use rest::{Account, Considered, Outcome, Standing, bind, explain};
 
 use std::{convert::Infallible, sync::Arc};
 
@@ -73,7 +73,8 @@ impl Edge {
         if let Some(access) = &access {
             body = access.count(body);
         }
-        let response = match (gate::check(&head), door) {
+        let let_in = gate::check(&head, |method| opening.plan.routes.is_for(method));
+        let response = match (let_in, door) {
             (Err(refused), _) => refused.into_response(),
             (Ok(()), Door::Grpc) => grpc::serve(opening, head, body).await,
             (Ok(()), Door::GrpcWeb(format)) => grpc_web::serve(opening, head, body, format).await,

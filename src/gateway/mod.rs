@@ -5,6 +5,7 @@
 
 mod inspect;
 mod schemas;
+mod survey;
 
 use std::{io, net::SocketAddr, sync::Arc};
 
@@ -21,10 +22,11 @@ use crate::{
     policy,
     server::{Listener, Worker, Workers, accept},
     telemetry::{AccessLog, Metrics},
-    upstream::{Clusters, Lanes, Outbound, Settings},
+    upstream::{Cluster, Clusters, Lanes, Outbound, Settings},
 };
 
-pub use schemas::{SchemaError, load_protosets};
+pub use schemas::{SchemaError, load_files};
+pub use survey::{Survey, survey};
 
 /// A gateway that serves.
 #[derive(Debug)]
@@ -84,7 +86,7 @@ impl Gateway {
     /// What only a person can mend: an address in use, a descriptor set that is none.
     pub async fn start(config: Config, metrics: Metrics, access: AccessLog) -> Result<Self, StartError> {
         let config = Arc::new(config);
-        let protosets = load_protosets(&config)?;
+        let files = load_files(&config)?;
         let mut listeners = Vec::new();
         for listener in &config.listeners {
             let failed = |source| listen_error(&listener.name, listener.address, source);
@@ -96,12 +98,7 @@ impl Gateway {
 
         let clusters = Clusters::new(config.clusters.iter().map(settings), &metrics);
         clusters.discover();
-        let sources = config.clusters.iter().zip(clusters.iter()).map(|(config, cluster)| Source {
-            config: Arc::new(config.clone()),
-            cluster: Arc::clone(cluster),
-            schema: Err("its backends have not been asked yet".into()),
-        });
-        let schemas = Schemas::new(Arc::clone(&config), sources.collect(), protosets, metrics.clone());
+        let schemas = Schemas::new(Arc::clone(&config), sources(&config, &clusters), files, metrics.clone());
         let plan = schemas.plan();
 
         let stops = Stops::default();
@@ -203,6 +200,16 @@ async fn start_workers(
         workers.push(worker);
     }
     Ok((Workers::new(workers), lanes))
+}
+
+/// All clusters, none of them asked yet.
+fn sources(config: &Config, clusters: &Clusters) -> Vec<Source> {
+    let source = |(config, cluster): (&config::Cluster, &Arc<Cluster>)| Source {
+        config: Arc::new(config.clone()),
+        cluster: Arc::clone(cluster),
+        schema: Err("its backends have not been asked yet".into()),
+    };
+    config.clusters.iter().zip(clusters.iter()).map(source).collect()
 }
 
 fn settings(cluster: &config::Cluster) -> Settings {

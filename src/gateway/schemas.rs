@@ -4,23 +4,24 @@
 //! may have changed, and every `refresh_interval`. What it finds is built beside the calls and swapped in whole; a
 //! failure changes nothing but the log and `/readyz`. The last good schema stays for as long as the process lives.
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{collections::BTreeSet, path::PathBuf, sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
+use tokio::sync::watch;
 
 use crate::{
     config::{self, Config, Reflection},
     plan::{Plan, Source, Warning},
     schema::{
         BuildError, DescriptorSet, Schema,
-        source::{self, ProtosetError, ReflectionError},
+        source::{self, ProtosError, ProtosetError, ReflectionError},
     },
     telemetry::{ErrorChain, Metrics, metrics::ReloadResult},
     upstream::{Cluster, Control, Outbound},
 };
 
-/// A descriptor set of the configuration that cannot be used.
+/// Files of the configuration that make no schema.
 #[derive(Debug, thiserror::Error)]
 pub enum SchemaError {
     /// It cannot be read.
@@ -31,6 +32,15 @@ pub enum SchemaError {
         /// What is wrong with the file.
         #[source]
         source: ProtosetError,
+    },
+    /// Its proto files do not compile.
+    #[error("cluster {cluster}: {source}")]
+    Compile {
+        /// The cluster's name.
+        cluster: String,
+        /// What is wrong with the files.
+        #[source]
+        source: ProtosError,
     },
     /// It was read and makes no schema.
     #[error("cluster {cluster}, {}: {source}", file.display())]
@@ -45,19 +55,25 @@ pub enum SchemaError {
     },
 }
 
-/// Reads the descriptor sets of every cluster and checks that each cluster's make a schema.
+/// Reads and compiles the files of every cluster and checks that each cluster's make a schema: descriptor sets, then
+/// proto files, each in the order listed.
 ///
 /// # Errors
 /// The first cluster whose files do not.
-pub fn load_protosets(config: &Config) -> Result<Vec<Vec<DescriptorSet>>, SchemaError> {
+pub fn load_files(config: &Config) -> Result<Vec<Vec<DescriptorSet>>, SchemaError> {
     let load = |cluster: &config::Cluster| {
+        let name = || cluster.name.clone();
+        let config::Descriptors { protosets, protos, .. } = &cluster.descriptors;
         let read = |path: &PathBuf| {
-            source::read(path).map_err(|source| SchemaError::Read { cluster: cluster.name.clone(), source })
+            source::read(path).map_err(|source| SchemaError::Read { cluster: name(), source })
         };
-        let sets = cluster.descriptors.protosets.iter().map(read).collect::<Result<Vec<_>, _>>()?;
-        if let Some(file) = cluster.descriptors.protosets.first() {
-            let failed =
-                |source| SchemaError::Build { cluster: cluster.name.clone(), file: file.clone(), source };
+        let mut sets = protosets.iter().map(read).collect::<Result<Vec<_>, _>>()?;
+        if !protos.files.is_empty() {
+            let compiled = source::compile(&protos.files, &protos.import_paths);
+            sets.push(compiled.map_err(|source| SchemaError::Compile { cluster: name(), source })?);
+        }
+        if let Some(file) = protosets.first().or(protos.files.first()) {
+            let failed = |source| SchemaError::Build { cluster: name(), file: file.clone(), source };
             Schema::build(&sets, |service| cluster.exposes_service(service)).map_err(failed)?;
         }
         Ok(sets)
@@ -70,10 +86,12 @@ pub fn load_protosets(config: &Config) -> Result<Vec<Vec<DescriptorSet>>, Schema
 pub(super) struct Schemas {
     config: Arc<Config>,
     sources: Arc<Mutex<Vec<Source>>>,
-    protosets: Vec<Vec<DescriptorSet>>,
+    files: Vec<Vec<DescriptorSet>>,
     plan: Arc<ArcSwap<Plan>>,
     metrics: Metrics,
     warned: Mutex<Vec<Warning>>,
+    /// The clusters whose backends have answered the question for their schema, in one way or another.
+    asked: watch::Sender<BTreeSet<usize>>,
 }
 
 impl Schemas {
@@ -81,10 +99,10 @@ impl Schemas {
     pub(super) fn new(
         config: Arc<Config>,
         mut sources: Vec<Source>,
-        protosets: Vec<Vec<DescriptorSet>>,
+        files: Vec<Vec<DescriptorSet>>,
         metrics: Metrics,
     ) -> Arc<Self> {
-        for (source, sets) in sources.iter_mut().zip(&protosets) {
+        for (source, sets) in sources.iter_mut().zip(&files) {
             // With `always`, files alone are not the schema: the backend's own word has to come first.
             if !sets.is_empty() && source.config.descriptors.reflection != Reflection::Always {
                 let built = Schema::build(sets, |service| source.config.exposes_service(service));
@@ -95,10 +113,11 @@ impl Schemas {
         let schemas = Self {
             config,
             sources: Arc::new(Mutex::new(sources)),
-            protosets,
+            files,
             plan: Arc::new(ArcSwap::from_pointee(plan)),
             metrics,
             warned: Mutex::default(),
+            asked: watch::Sender::default(),
         };
         schemas.warn(warnings);
         Arc::new(schemas)
@@ -110,6 +129,19 @@ impl Schemas {
 
     pub(super) fn sources(&self) -> Arc<Mutex<Vec<Source>>> {
         Arc::clone(&self.sources)
+    }
+
+    /// The warnings of the plan in use.
+    pub(super) fn warnings(&self) -> Vec<Warning> {
+        self.warned.lock().clone()
+    }
+
+    /// Waits until every cluster that may be asked has answered once.
+    pub(super) async fn asked(&self) {
+        let asks = |source: &Source| source.config.descriptors.reflection != Reflection::Never;
+        let count = self.sources.lock().iter().filter(|source| asks(source)).count();
+        // The sender lives as long as this does.
+        let _ = self.asked.subscribe().wait_for(|asked| asked.len() >= count).await;
     }
 
     /// Starts a task for every cluster that may be asked.
@@ -171,6 +203,7 @@ impl Schemas {
                     }
                 }
             };
+            self.asked.send_if_modified(|asked| asked.insert(index));
             tokio::select! {
                 changed = connects.changed() => if changed.is_err() { return },
                 () = tokio::time::sleep(wait) => {}
@@ -187,7 +220,7 @@ impl Schemas {
         set: DescriptorSet,
     ) {
         let mut sets = vec![set];
-        sets.extend(self.protosets.get(index).into_iter().flatten().cloned());
+        sets.extend(self.files.get(index).into_iter().flatten().cloned());
         // Hundreds of services take tens of milliseconds, which accepting must not wait for.
         let config = Arc::clone(config);
         let build = move || Schema::build(&sets, |service| config.exposes_service(service));

@@ -28,6 +28,21 @@ pub struct Binding {
     pub raw_request: bool,
     /// The same for the response: [`response_body`](Self::response_body), or the whole reply.
     pub raw_response: bool,
+    /// Who wrote its rule.
+    pub source: RuleSource,
+    /// Where: a proto file, or a place in the configuration.
+    pub place: String,
+}
+
+/// Where the rule of a route was written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RuleSource {
+    /// In the proto file.
+    Annotation,
+    /// In the configuration.
+    Config,
+    /// Nowhere: `POST /pkg.Service/Method` by `rest.auto_mapping`.
+    Automatic,
 }
 
 /// What a request body becomes.
@@ -73,6 +88,17 @@ pub enum BindingError {
     },
 }
 
+impl RuleSource {
+    /// One word for tables and reports.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Annotation => "annotation",
+            Self::Config => "config",
+            Self::Automatic => "auto",
+        }
+    }
+}
+
 impl Binding {
     /// Resolves a rule against the messages of its method.
     ///
@@ -82,6 +108,7 @@ impl Binding {
         method: &Arc<MethodPlan>,
         rule: &HttpRule,
         template: &Template,
+        (source, place): (RuleSource, String),
     ) -> Result<Self, BindingError> {
         let Method { input, output, .. } = &*method.method;
         let mut captures: Vec<FieldPath> = Vec::new();
@@ -139,6 +166,8 @@ impl Binding {
             response_body,
             raw_request,
             raw_response,
+            source,
+            place,
         })
     }
 }

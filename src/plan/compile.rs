@@ -4,12 +4,11 @@ use std::{collections::HashMap, fmt, sync::Arc};
 
 use prost_reflect::DescriptorPool;
 
-use super::{Binding, MethodPlan, Plan};
+use super::{MethodPlan, Plan, routes::Routes};
 use crate::{
     codec::{Codecs, ReadOptions, WriteOptions},
     config::{self, Config, RestPolicy},
-    route::{Table, Template},
-    schema::{self, HttpRule, Schema},
+    schema::{self, Schema},
     telemetry::Metrics,
     upstream::{Cluster, Target},
 };
@@ -42,8 +41,13 @@ impl Plan {
         sources: &[Source],
         metrics: &Metrics,
     ) -> (Self, Vec<Warning>) {
-        let mut compiler =
-            Compiler { config, metrics, methods: HashMap::new(), routes: Table::new(), warnings: Vec::new() };
+        let mut compiler = Compiler {
+            config,
+            metrics,
+            methods: HashMap::new(),
+            routes: Routes::new(config),
+            warnings: Vec::new(),
+        };
         let mut missing = Vec::new();
         for source in sources {
             match &source.schema {
@@ -51,18 +55,21 @@ impl Plan {
                 Err(why) => missing.push((source.cluster.settings().name.clone(), why.clone())),
             }
         }
+        let (routes, of_routes) = compiler.routes.finish(missing.is_empty());
+        let mut warnings = compiler.warnings;
+        warnings.extend(of_routes);
         let rest = config.rest_default();
         let plan = Self {
             generation,
             methods: compiler.methods,
-            routes: compiler.routes,
+            routes,
             builtin: schema::builtin(),
             missing,
             unknown: metrics.unknown_method(),
             write: write_options(&rest, WriteOptions::default().max_bytes),
             rest,
         };
-        (plan, compiler.warnings)
+        (plan, warnings)
     }
 }
 
@@ -70,7 +77,7 @@ struct Compiler<'a> {
     config: &'a Config,
     metrics: &'a Metrics,
     methods: HashMap<Arc<str>, Arc<MethodPlan>>,
-    routes: Table<Binding>,
+    routes: Routes<'a>,
     warnings: Vec<Warning>,
 }
 
@@ -107,7 +114,7 @@ impl Compiler<'_> {
             }
             let plan = Arc::new(self.method(method, source, schema.pool(), &codecs));
             self.methods.insert(path, Arc::clone(&plan));
-            self.routes(&plan);
+            self.routes.add(plan);
         }
     }
 
@@ -133,34 +140,6 @@ impl Compiler<'_> {
             policy,
             rest,
             method: Arc::clone(method),
-        }
-    }
-
-    fn routes(&mut self, plan: &Arc<MethodPlan>) {
-        let method = &plan.method;
-        let automatic = HttpRule::automatic(&method.path);
-        let annotated = method.rules.iter();
-        let place = format!("{} ({})", method.selector(), method.file);
-        for rule in annotated.chain(self.config.rest.auto_mapping.then_some(&automatic)) {
-            let template = match Template::parse(&rule.template) {
-                Ok(template) => template,
-                Err(error) => {
-                    self.warn(&place, error);
-                    continue;
-                }
-            };
-            match Binding::resolve(plan, rule, &template) {
-                Ok(binding) => {
-                    if let Err(conflict) =
-                        self.routes.insert(rule.verb.as_str(), template, place.clone(), binding)
-                    {
-                        self.warn(&place, conflict);
-                    }
-                }
-                Err(error) => {
-                    self.warn(&place, format_args!("{} `{}`: {error}", rule.verb.as_str(), rule.template))
-                }
-            }
         }
     }
 

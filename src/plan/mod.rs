@@ -5,9 +5,11 @@
 
 mod binding;
 mod compile;
+mod routes;
 
-pub use binding::{Binding, BodyBinding};
+pub use binding::{Binding, BodyBinding, RuleSource};
 pub use compile::{Source, Warning};
+pub use routes::check_templates;
 
 use std::{collections::HashMap, sync::Arc};
 

@@ -13,6 +13,8 @@
 //! * `*` needs a segment that is not empty and `**` takes none that is, so a trailing slash is a
 //!   different path, and one that no template names.
 //!
+//! [`Options`] loosen what is said of slashes, dots and escapes.
+//!
 //! ```
 //! use edgeway::route::{Table, Template};
 //!
@@ -31,16 +33,20 @@ use std::fmt;
 use std::ops::ControlFlow;
 
 mod nearest;
+mod options;
 mod path;
 mod query;
+mod shadow;
 mod template;
 mod trie;
 
 #[cfg(test)]
 mod tests;
 
+pub use options::{Options, TrailingSlash, Unescape};
 pub use path::PathError;
 pub use query::{Pair, QueryError, parse_query};
+pub use shadow::{Answered, Shadow};
 pub use template::{MAX_BYTES, Segment, Template, TemplateError, TemplateErrorKind, Variable};
 
 use path::RawPath;
@@ -51,6 +57,9 @@ use trie::Trie;
 pub struct Table<T> {
     trie: Trie,
     routes: Vec<Route<T>>,
+    options: Options,
+    /// The methods of all routes.
+    methods: BTreeSet<String>,
 }
 
 /// A route as registered.
@@ -82,7 +91,8 @@ pub struct Match<'t, 'p, T> {
 pub struct Capture<'p> {
     /// Index into [`Template::variables`].
     pub variable: usize,
-    /// The decoded text: every escape of a one-segment capture, all but `%2F` of a longer one.
+    /// The decoded text: every escape of a one-segment capture; of a longer one those that
+    /// [`Options::unescape`] names.
     pub value: Cow<'p, str>,
 }
 
@@ -98,6 +108,10 @@ pub enum Miss {
     /// The path is refused before any template is asked: 400.
     #[error(transparent)]
     BadPath(#[from] PathError),
+    /// The path has a slash at its end, and a route without it: a redirect to the path given here, which begins with
+    /// one slash.
+    #[error("this path has no slash at its end: {0}")]
+    Redirect(String),
 }
 
 /// The methods that a path takes, sorted; displays as the value of an `Allow` header.
@@ -107,7 +121,7 @@ pub enum Miss {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Allow(Vec<String>);
 
-/// Two rules that answer the same requests. The first one registered keeps them.
+/// Two rules that answer the same requests, whatever their variables are called. The first one registered keeps them.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "{method} {template} of {place} cannot be reached: {method} {first_template} of {first_place} answers \
@@ -127,9 +141,17 @@ pub struct Conflict {
 }
 
 impl<T> Table<T> {
-    /// A table without routes.
+    /// How many routes [`Table::candidates`] names.
+    pub const MOST_CANDIDATES: usize = 32;
+
+    /// A table without routes, that reads paths strictly.
     pub fn new() -> Self {
-        Self { trie: Trie::new(), routes: Vec::new() }
+        Self::with_options(Options::default())
+    }
+
+    /// A table without routes, that reads paths by `options`.
+    pub fn with_options(options: Options) -> Self {
+        Self { trie: Trie::new(), routes: Vec::new(), options, methods: BTreeSet::new() }
     }
 
     /// Adds a route for `method` (`*`: every method). `place` says where the rule was written.
@@ -146,6 +168,7 @@ impl<T> Table<T> {
         let place = place.into();
         match self.trie.insert(method, &template, self.routes.len()) {
             Ok(()) => {
+                self.methods.insert(method.to_owned());
                 self.routes.push(Route { method: method.to_owned(), template, place, value });
                 Ok(())
             }
@@ -167,29 +190,20 @@ impl<T> Table<T> {
         &self.routes
     }
 
+    /// How it reads paths.
+    pub fn options(&self) -> Options {
+        self.options
+    }
+
     /// The route for a request of `method` to `raw_path`: the path as sent, without query.
     ///
     /// # Errors
-    /// A [`Miss`] that says which of 400, 404 and 405 it is.
+    /// A [`Miss`] that says which of 308, 400, 404 and 405 it is.
     pub fn lookup<'t, 'p>(&'t self, method: &str, raw_path: &'p str) -> Result<Match<'t, 'p, T>, Miss> {
-        let path = RawPath::split(raw_path)?;
-        let mut others = BTreeSet::new();
-        let mut found = None;
-        each_reading(&path, |path, verb| {
-            let searched = self.trie.search(&path.keys(), &mut |node| match node.route(verb, method) {
-                Some(route) => ControlFlow::Break(route),
-                None => {
-                    others.extend(node.methods(verb));
-                    ControlFlow::Continue(())
-                }
-            });
-            found = searched.break_value().and_then(|route| self.routes.get(route)).map(|r| r.captured(path));
-            found.is_none()
-        });
-        found.ok_or_else(|| match others.is_empty() {
-            true => Miss::NotFound,
-            false => Miss::MethodNotAllowed(Allow::new(others)),
-        })
+        match self.merged(raw_path) {
+            Cow::Borrowed(path) => self.find(method, path, &mut 0).map(|(_, found)| found),
+            Cow::Owned(path) => self.find(method, &path, &mut 0).map(|(_, found)| found.into_owned()),
+        }
     }
 
     /// The methods that `raw_path` takes, for OPTIONS.
@@ -197,10 +211,11 @@ impl<T> Table<T> {
     /// # Errors
     /// [`Miss::NotFound`] or [`Miss::BadPath`].
     pub fn allowed(&self, raw_path: &str) -> Result<Allow, Miss> {
-        let path = RawPath::split(raw_path)?;
+        let raw_path = self.merged(raw_path);
+        let (path, _) = self.split(&raw_path)?;
         let mut methods = BTreeSet::new();
         each_reading(&path, |path, verb| {
-            let _: ControlFlow<()> = self.trie.search(&path.keys(), &mut |node| {
+            let (_, _): (ControlFlow<()>, _) = self.trie.search(&path.keys(), |node| {
                 methods.extend(node.methods(verb));
                 ControlFlow::Continue(())
             });
@@ -209,13 +224,97 @@ impl<T> Table<T> {
         if methods.is_empty() { Err(Miss::NotFound) } else { Ok(Allow::new(methods)) }
     }
 
+    /// Whether any route is for `method`, by its name or as one of every method.
+    pub fn is_for(&self, method: &str) -> bool {
+        self.methods.contains(method) || self.methods.contains(trie::ANY)
+    }
+
+    /// The routes whose templates match `raw_path`, whatever their methods, most specific first: a request gets the
+    /// first one that is for its method. At most [`Table::MOST_CANDIDATES`].
+    ///
+    /// # Errors
+    /// A path that is refused.
+    pub fn candidates(&self, raw_path: &str) -> Result<Vec<&Route<T>>, PathError> {
+        let raw_path = self.merged(raw_path);
+        let (path, _) = self.split(&raw_path)?;
+        let mut found = Vec::new();
+        each_reading(&path, |path, verb| {
+            let (flow, _) = self.trie.search(&path.keys(), |node| {
+                let room = Self::MOST_CANDIDATES - found.len();
+                found.extend(node.routes(verb).filter_map(|index| self.routes.get(index)).take(room));
+                match found.len() < Self::MOST_CANDIDATES {
+                    true => ControlFlow::Continue(()),
+                    false => ControlFlow::Break(()),
+                }
+            });
+            flow.is_continue()
+        });
+        Ok(found)
+    }
+
     /// The template closest to a path that has no route, for a "did you mean" in a 404.
     ///
     /// Forgives one misspelt segment or verb and a trailing slash; its work is bounded.
     pub fn nearest(&self, raw_path: &str) -> Option<&Template> {
-        let path = RawPath::split(raw_path).ok()?;
+        let raw_path = self.merged(raw_path);
+        let (path, _) = self.split(&raw_path).ok()?;
         let route = nearest::nearest(&self.trie, &path)?;
         self.routes.get(route).map(|route| &route.template)
+    }
+
+    /// The routes that no request reaches, because more specific ones answer all of their requests. The work is
+    /// bounded; what it did not get to is not reported.
+    pub fn shadowed(&self) -> Vec<Shadow> {
+        shadow::shadowed(self)
+    }
+
+    /// [`lookup`](Self::lookup) of a path whose slashes are merged, with the route's index; adds the nodes it passed to
+    /// `passed`.
+    fn find<'t, 'p>(
+        &'t self,
+        method: &str,
+        raw_path: &'p str,
+        passed: &mut usize,
+    ) -> Result<(usize, Match<'t, 'p, T>), Miss> {
+        let (path, slash) = self.split(raw_path)?;
+        let mut others = BTreeSet::new();
+        let mut found = None;
+        each_reading(&path, |path, verb| {
+            let (searched, nodes) = self.trie.search(&path.keys(), |node| match node.route(verb, method) {
+                Some(route) => ControlFlow::Break(route),
+                None => {
+                    others.extend(node.methods(verb));
+                    ControlFlow::Continue(())
+                }
+            });
+            *passed += nodes;
+            found = searched.break_value().and_then(|index| {
+                let route = self.routes.get(index)?;
+                Some((index, route.captured(path, self.options.unescape)))
+            });
+            found.is_none()
+        });
+        match found {
+            Some(_) if slash && self.options.trailing_slash == TrailingSlash::Redirect => {
+                Err(Miss::Redirect(raw_path.strip_suffix('/').unwrap_or(raw_path).to_owned()))
+            }
+            Some(found) => Ok(found),
+            None if others.is_empty() => Err(Miss::NotFound),
+            None => Err(Miss::MethodNotAllowed(Allow::new(others))),
+        }
+    }
+
+    fn merged<'p>(&self, raw_path: &'p str) -> Cow<'p, str> {
+        if self.options.merge_slashes { path::merge_slashes(raw_path) } else { Cow::Borrowed(raw_path) }
+    }
+
+    /// The path as templates are compared with it, and whether a slash was taken off its end for that.
+    fn split<'p>(&self, raw_path: &'p str) -> Result<(RawPath<'p>, bool), PathError> {
+        let path = RawPath::split(raw_path, self.options.dots())?;
+        if path.ends_empty() && self.options.trailing_slash != TrailingSlash::Strict {
+            return Ok((path.without_trailing_slash(), true));
+        }
+        Ok((path, false))
     }
 }
 
@@ -226,15 +325,32 @@ impl<T> Default for Table<T> {
 }
 
 impl<T> Route<T> {
-    fn captured<'p>(&self, path: &RawPath<'p>) -> Match<'_, 'p, T> {
+    fn captured<'p>(&self, path: &RawPath<'p>, unescape: Unescape) -> Match<'_, 'p, T> {
         let project = |index| self.template.project(index, path.len());
         let capture = |(variable, bound): (usize, &Variable)| {
             let raw = path.slice(project(bound.start), project(bound.end));
-            let value = if bound.is_multi() { path::decode_multi(raw) } else { path::decode_single(raw) };
+            let value = match bound.is_multi() {
+                true => path::decode_multi(raw, unescape),
+                false => path::decode_single(raw),
+            };
             Capture { variable, value }
         };
         let captures = self.template.variables().iter().enumerate().map(capture).collect();
         Match { value: &self.value, template: &self.template, captures }
+    }
+}
+
+impl<'t, T> Match<'t, '_, T> {
+    fn into_owned<'o>(self) -> Match<'t, 'o, T> {
+        let owned = |capture: Capture<'_>| Capture {
+            variable: capture.variable,
+            value: Cow::Owned(capture.value.into_owned()),
+        };
+        Match {
+            value: self.value,
+            template: self.template,
+            captures: self.captures.into_iter().map(owned).collect(),
+        }
     }
 }
 

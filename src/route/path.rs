@@ -6,7 +6,7 @@
 //! | refused | why |
 //! |---|---|
 //! | a segment `.` or `..`, raw or encoded, also as `..;x` or around an encoded slash | leaves the template's prefix once a backend joins paths |
-//! | `//` inside | the same, for servers that merge slashes |
+//! | `//` inside | the same, for servers that merge slashes; unless they are merged here |
 //! | `\` and `%5C` | a slash for some servers |
 //! | control characters, `%00` first among them | end or split strings further down |
 //! | a malformed escape, an escape of bytes that are not UTF-8 | no proto string can hold them |
@@ -15,6 +15,8 @@
 //! `;` and the other sub-delimiters are data, and so is `%25`: decoding happens once.
 
 use std::borrow::Cow;
+
+use super::Unescape;
 
 /// Why a request path is refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -46,6 +48,13 @@ pub enum PathError {
     BadCharacter(usize, char),
 }
 
+/// What becomes of a segment `.` or `..`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Dots {
+    Refuse,
+    Pass,
+}
+
 /// A path that passed, cut into byte ranges. `/` has no segments; a trailing slash is an empty last one.
 #[derive(Clone, Debug)]
 pub(super) struct RawPath<'p> {
@@ -54,8 +63,8 @@ pub(super) struct RawPath<'p> {
 }
 
 impl<'p> RawPath<'p> {
-    /// Checks `text`, a path without query, and splits it.
-    pub(super) fn split(text: &'p str) -> Result<Self, PathError> {
+    /// Checks `text`, a path without query, and splits it. `dots` lets segments `.` and `..` pass.
+    pub(super) fn split(text: &'p str, dots: Dots) -> Result<Self, PathError> {
         let Some(rest) = text.strip_prefix('/') else { return Err(PathError::NoSlash) };
         let mut bounds = Vec::with_capacity(8);
         if !rest.is_empty() {
@@ -66,7 +75,7 @@ impl<'p> RawPath<'p> {
                 if segment.is_empty() && !(last && start > 1) {
                     return Err(PathError::EmptySegment(start));
                 }
-                check_segment(segment, start, last)?;
+                check_segment(segment, start, last, dots)?;
                 bounds.push((start, end));
                 start = end + 1;
             }
@@ -128,10 +137,28 @@ pub(super) fn decode_single(raw: &str) -> Cow<'_, str> {
     decode(raw, |_| true)
 }
 
-/// Decodes every escape but that of the slash, which stays as the client wrote it (http.proto:
-/// "except `%2F` and `%2f`"), so that what separates segments stays apart from what is inside one.
-pub(super) fn decode_multi(raw: &str) -> Cow<'_, str> {
-    decode(raw, |byte| byte != b'/')
+/// Decodes the escapes of a capture of several segments that `unescape` names; the others stay as the client wrote
+/// them.
+pub(super) fn decode_multi(raw: &str, unescape: Unescape) -> Cow<'_, str> {
+    match unescape {
+        Unescape::ExceptReserved => decode(raw, |byte| !is_reserved(byte)),
+        Unescape::ExceptSlash => decode(raw, |byte| byte != b'/'),
+        Unescape::All => decode_single(raw),
+    }
+}
+
+/// Slashes in a row as one, an encoded one apart.
+pub(super) fn merge_slashes(text: &str) -> Cow<'_, str> {
+    if !text.contains("//") {
+        return Cow::Borrowed(text);
+    }
+    let mut merged = String::with_capacity(text.len());
+    for c in text.chars() {
+        if c != '/' || !merged.ends_with('/') {
+            merged.push(c);
+        }
+    }
+    Cow::Owned(merged)
 }
 
 /// The form in which literals are compared (RFC 3986 6.2.2): escapes of unreserved characters decoded,
@@ -159,7 +186,7 @@ pub(super) fn is_pchar(byte: u8) -> bool {
     is_unreserved(byte) || b"!$&'()*+,;=:@%".contains(&byte)
 }
 
-fn check_segment(raw: &str, start: usize, last: bool) -> Result<(), PathError> {
+fn check_segment(raw: &str, start: usize, last: bool, dots: Dots) -> Result<(), PathError> {
     for (offset, c) in raw.char_indices() {
         match c {
             '\\' => return Err(PathError::Backslash(start)),
@@ -182,6 +209,9 @@ fn check_segment(raw: &str, start: usize, last: bool) -> Result<(), PathError> {
     }
     if decoded.chars().any(|c| c.is_ascii_control()) {
         return Err(PathError::Control(start));
+    }
+    if dots == Dots::Pass {
+        return Ok(());
     }
     // `..:verb` binds `..` where a route has the verb.
     let head = if last { raw.rsplit_once(':').map_or("", |(head, _)| head) } else { "" };
@@ -214,6 +244,11 @@ fn try_decode(raw: &str, wanted: impl Fn(u8) -> bool) -> Option<Cow<'_, str>> {
         }
     }
     String::from_utf8(bytes).ok().map(Cow::Owned)
+}
+
+/// `reserved` of RFC 3986 2.2.
+fn is_reserved(byte: u8) -> bool {
+    b":/?#[]@!$&'()*+,;=".contains(&byte)
 }
 
 fn is_unreserved(byte: u8) -> bool {

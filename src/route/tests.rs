@@ -2,10 +2,14 @@
 
 use proptest::prelude::*;
 
-use super::{Miss, PathError, Table, Template};
+use super::{Miss, Options, PathError, Table, Template, TrailingSlash, Unescape};
 
 fn table(routes: &[&str]) -> Table<String> {
-    let mut table = Table::new();
+    table_with(Options::default(), routes)
+}
+
+fn table_with(options: Options, routes: &[&str]) -> Table<String> {
+    let mut table = Table::with_options(options);
     for route in routes {
         let (method, template) = route.split_once(' ').unwrap();
         let template = Template::parse(template).unwrap();
@@ -29,11 +33,18 @@ fn ask(table: &Table<String>, request: &str) -> String {
         Err(Miss::NotFound) => "404".to_owned(),
         Err(Miss::MethodNotAllowed(allow)) => format!("405 {allow}"),
         Err(Miss::BadPath(_)) => "400".to_owned(),
+        Err(Miss::Redirect(path)) => format!("308 {path}"),
     }
 }
 
+#[track_caller]
 fn check(routes: &[&str], cases: &[(&str, &str)]) {
-    let table = table(routes);
+    check_with(Options::default(), routes, cases);
+}
+
+#[track_caller]
+fn check_with(options: Options, routes: &[&str], cases: &[(&str, &str)]) {
+    let table = table_with(options, routes);
     for (request, want) in cases {
         assert_eq!(ask(&table, request), *want, "{request} on {routes:?}");
     }
@@ -94,6 +105,26 @@ fn rule_2_the_method_takes_part_in_the_match() {
 }
 
 #[test]
+fn candidates_come_in_the_order_in_which_they_are_tried() {
+    let table =
+        table(&["GET /{x=**}", "POST /a/b", "PUT /a/*", "GET /a/*", "* /a/b", "GET /a/{y}:go", "GET /c"]);
+    let candidates = |path: &str| {
+        let found = table.candidates(path).expect("a path");
+        found.iter().map(|route| route.value.clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(candidates("/a/b"), ["POST /a/b", "* /a/b", "PUT /a/*", "GET /a/*", "GET /{x=**}"]);
+    assert_eq!(candidates("/a/b:go"), ["GET /a/{y}:go", "PUT /a/*", "GET /a/*", "GET /{x=**}"]);
+    assert_eq!(candidates("/d/"), Vec::<String>::new());
+    assert_eq!(table.candidates("/a//b").unwrap_err(), PathError::EmptySegment(3));
+    let mut many = Table::new();
+    for index in 0..100 {
+        let _ = many.insert(&format!("M{index}"), Template::parse("/a").unwrap(), "test", ());
+    }
+    assert_eq!(many.candidates("/a").unwrap().len(), Table::<()>::MOST_CANDIDATES);
+    assert!(many.is_for("M99") && !many.is_for("M100") && table.is_for("PURGE"));
+}
+
+#[test]
 fn rule_3_double_star_takes_zero_segments() {
     check(
         &["GET /{a=**}", "GET /f/{a=projects/**}", "GET /t/{a=**}/end", "GET /s/{a=*/**}"],
@@ -140,6 +171,31 @@ fn rules_5_and_6_one_segment_decodes_fully_and_more_keep_the_slash() {
             ("GET /s/a%252Fb", "GET /s/{name} name=\"a%2Fb\""),
         ],
     );
+}
+
+#[test]
+fn rule_6_the_switch_says_what_longer_captures_decode() {
+    let routes = ["GET /s/{name}", "GET /m/{name=shelves/*}", "GET /d/{name=**}"];
+    let path = "a%2Fb%3Ac%23d%5B%5D%25%20%41";
+    for (unescape, longer) in [
+        (Unescape::ExceptReserved, "a%2Fb%3Ac%23d%5B%5D% A"),
+        (Unescape::ExceptSlash, "a%2Fb:c#d[]% A"),
+        (Unescape::All, "a/b:c#d[]% A"),
+    ] {
+        let options = Options { unescape, ..Options::default() };
+        check_with(
+            options,
+            &routes,
+            &[
+                (&format!("GET /s/{path}"), "GET /s/{name} name=\"a/b:c#d[]% A\""),
+                (
+                    &format!("GET /m/shelves/{path}"),
+                    &format!("GET /m/{{name=shelves/*}} name=\"shelves/{longer}\""),
+                ),
+                (&format!("GET /d/{path}/e"), &format!("GET /d/{{name=**}} name=\"{longer}/e\"")),
+            ],
+        );
+    }
 }
 
 #[test]
@@ -210,6 +266,61 @@ fn rule_10_a_trailing_slash_is_another_path_and_stars_need_text() {
             ("GET /v1/orders//", "400"),
         ],
     );
+}
+
+#[test]
+fn rule_10_a_trailing_slash_is_ignored_or_redirected_where_the_operator_says_so() {
+    let routes =
+        ["GET /v1/orders", "GET /v1/orders/{id}", "POST /v1/orders/{id}:go", "GET /f/{x=**}", "GET /"];
+    let with = |trailing_slash| Options { trailing_slash, ..Options::default() };
+    check_with(
+        with(TrailingSlash::Ignore),
+        &routes,
+        &[
+            ("GET /v1/orders/", "GET /v1/orders"),
+            ("GET /v1/orders/7/", "GET /v1/orders/{id} id=\"7\""),
+            ("POST /v1/orders/7:go/", "POST /v1/orders/{id}:go id=\"7\""),
+            ("GET /f/a/", "GET /f/{x=**} x=\"a\""),
+            ("GET /f/", "GET /f/{x=**} x=\"\""),
+            ("DELETE /v1/orders/", "405 GET, HEAD, OPTIONS"),
+            ("GET /v2/", "404"),
+            ("GET /v1/orders//", "400"),
+            ("GET /", "GET /"),
+        ],
+    );
+    check_with(
+        with(TrailingSlash::Redirect),
+        &routes,
+        &[
+            ("GET /v1/orders/", "308 /v1/orders"),
+            ("HEAD /v1/orders/a%2Fb/", "308 /v1/orders/a%2Fb"),
+            ("POST /v1/orders/7:go/", "308 /v1/orders/7:go"),
+            ("DELETE /v1/orders/", "405 GET, HEAD, OPTIONS"),
+            ("GET /v2/", "404"),
+            ("GET //evil.example/", "400"),
+            ("GET /", "GET /"),
+            ("GET /v1/orders", "GET /v1/orders"),
+        ],
+    );
+}
+
+#[test]
+fn rule_10_slashes_in_a_row_are_one_where_the_operator_says_so() {
+    let routes = ["GET /v1/{a}/x", "GET /f/{x=**}", "GET /"];
+    let merge = Options { merge_slashes: true, ..Options::default() };
+    check_with(
+        merge,
+        &routes,
+        &[
+            ("GET //v1///7//x", "GET /v1/{a}/x a=\"7\""),
+            ("GET /f//a//b%2F%2Fc", "GET /f/{x=**} x=\"a/b%2F%2Fc\""),
+            ("GET /f/a//", "404"),
+            ("GET //", "GET /"),
+            ("POST //v1//7/x", "405 GET, HEAD, OPTIONS"),
+        ],
+    );
+    let redirect = Options { trailing_slash: TrailingSlash::Redirect, ..merge };
+    check_with(redirect, &routes, &[("GET //f//a//", "308 /f/a"), ("GET //evil.example//", "404")]);
 }
 
 #[test]
@@ -317,6 +428,22 @@ fn rule_15_dot_segments_are_refused_however_they_are_written() {
 }
 
 #[test]
+fn rule_15_dot_segments_are_data_where_the_operator_says_so() {
+    let options = Options { reject_dot_segments: false, ..Options::default() };
+    check_with(
+        options,
+        &["GET /v1/{a=**}", "GET /v1/{a}/x"],
+        &[
+            ("GET /v1/../x", "GET /v1/{a}/x a=\"..\""),
+            ("GET /v1/a/%2e%2e/b", "GET /v1/{a=**} a=\"a/../b\""),
+            ("GET /v1/..%2f..", "GET /v1/{a=**} a=\"..%2f..\""),
+            ("GET /v1/a%00", "400"),
+            ("GET /v1/a%5c..", "400"),
+        ],
+    );
+}
+
+#[test]
 fn rule_16_only_the_method_given_counts() {
     check(&["DELETE /v1/{a}"], &[("POST /v1/7", "405 DELETE, OPTIONS")]);
 }
@@ -362,6 +489,36 @@ fn the_nearest_route_forgives_one_slip() {
     ];
     for (path, want) in cases {
         assert_eq!(nearest(path), want, "{path}");
+    }
+}
+
+#[test]
+fn a_lookup_passes_as_many_nodes_among_ten_thousand_routes_as_among_ten() {
+    let table = |count: usize| {
+        let mut table = Table::new();
+        for index in 0..count {
+            for text in [
+                format!("/v1/r{index}/{{a}}"),
+                format!("/v1/r{index}/{{a}}:go"),
+                format!("/v1/{{a}}/s{index}"),
+                format!("/t{index}/{{a=**}}"),
+                format!("/u/{{a=**}}/w{index}"),
+            ] {
+                table.insert("GET", Template::parse(&text).unwrap(), "test", text).unwrap();
+            }
+        }
+        table
+    };
+    let (few, many) = (table(2), table(2_000));
+    assert_eq!((few.routes().len(), many.routes().len()), (10, 10_000));
+    let passed = |table: &Table<String>, path: &str| {
+        let mut passed = 0;
+        let found = table.find("GET", path, &mut passed).map(|(_, found)| found.value.clone());
+        (found, passed)
+    };
+    for path in ["/v1/r1/x", "/v1/r1/x:go", "/v1/z/s1", "/t1/a/b/c", "/u/a/b/c/w1", "/u/w", "/v2/x", "/v1/r1"]
+    {
+        assert_eq!(passed(&few, path), passed(&many, path), "{path}");
     }
 }
 

@@ -55,45 +55,28 @@ impl Trie {
         Ok(())
     }
 
-    /// Shows `visit` the nodes at which `keys` ends, most specific first, until it breaks.
+    /// Shows `visit` the nodes at which `keys` ends, most specific first, until it breaks. The second of the pair is
+    /// how many nodes were passed.
     pub(super) fn search<'t, B>(
         &'t self,
         keys: &[Cow<'_, str>],
-        visit: &mut impl FnMut(&'t Node) -> ControlFlow<B>,
-    ) -> ControlFlow<B> {
-        match self.root() {
-            Some(root) => self.descend(root, keys, visit),
+        visit: impl FnMut(&'t Node) -> ControlFlow<B>,
+    ) -> (ControlFlow<B>, usize) {
+        let mut search = Search { trie: self, visit, passed: 0 };
+        let flow = match self.root() {
+            Some(root) => search.descend(root, keys),
             None => ControlFlow::Continue(()),
-        }
+        };
+        (flow, search.passed)
+    }
+
+    /// Every literal of every node.
+    pub(super) fn literals(&self) -> impl Iterator<Item = &str> {
+        self.nodes.iter().flat_map(Node::literals)
     }
 
     pub(super) fn root(&self) -> Option<&Node> {
         self.nodes.get(ROOT)
-    }
-
-    fn descend<'t, B>(
-        &'t self,
-        node: &'t Node,
-        keys: &[Cow<'_, str>],
-        visit: &mut impl FnMut(&'t Node) -> ControlFlow<B>,
-    ) -> ControlFlow<B> {
-        match keys.split_first() {
-            None => visit(node)?,
-            Some((key, rest)) => {
-                if let Some(next) = self.literal_child(node, key) {
-                    self.descend(next, rest, visit)?;
-                }
-                if let Some(next) = self.star_child(node)
-                    && !key.is_empty()
-                {
-                    self.descend(next, rest, visit)?;
-                }
-            }
-        }
-        for (next, tail) in self.tail_children(node, keys) {
-            self.descend(next, tail, visit)?;
-        }
-        ControlFlow::Continue(())
     }
 
     pub(super) fn literal_child(&self, node: &Node, key: &str) -> Option<&Node> {
@@ -151,6 +134,39 @@ impl Trie {
     }
 }
 
+struct Search<'t, V> {
+    trie: &'t Trie,
+    visit: V,
+    passed: usize,
+}
+
+impl<'t, V> Search<'t, V> {
+    fn descend<B>(&mut self, node: &'t Node, keys: &[Cow<'_, str>]) -> ControlFlow<B>
+    where
+        V: FnMut(&'t Node) -> ControlFlow<B>,
+    {
+        self.passed += 1;
+        let trie = self.trie;
+        match keys.split_first() {
+            None => (self.visit)(node)?,
+            Some((key, rest)) => {
+                if let Some(next) = trie.literal_child(node, key) {
+                    self.descend(next, rest)?;
+                }
+                if let Some(next) = trie.star_child(node)
+                    && !key.is_empty()
+                {
+                    self.descend(next, rest)?;
+                }
+            }
+        }
+        for (next, tail) in trie.tail_children(node, keys) {
+            self.descend(next, tail)?;
+        }
+        ControlFlow::Continue(())
+    }
+}
+
 impl Node {
     /// The route for `method` at this node: by its own name, for HEAD by GET, by `*`, in this order.
     pub(super) fn route(&self, verb: &str, method: &str) -> Option<usize> {
@@ -162,6 +178,11 @@ impl Node {
     /// The methods that have a route at this node.
     pub(super) fn methods(&self, verb: &str) -> impl Iterator<Item = &str> {
         self.leaves.get(verb).into_iter().flatten().map(|(method, _)| &**method)
+    }
+
+    /// The routes at this node, in the order of registration.
+    pub(super) fn routes(&self, verb: &str) -> impl Iterator<Item = usize> {
+        self.leaves.get(verb).into_iter().flatten().map(|(_, route)| *route)
     }
 
     /// Any route at this node; the smallest index, to be the same in every run.

@@ -12,8 +12,12 @@ use super::set::{self, File};
 
 /// The built-in types alone: they resolve the details of errors that concern no method.
 pub fn pool() -> DescriptorPool {
-    let bytes = include_bytes!(concat!(env!("OUT_DIR"), "/google.binpb"));
-    DescriptorPool::decode(bytes.as_slice()).expect("the build script wrote a complete descriptor set")
+    DescriptorPool::decode(encoded()).expect("the build script wrote a complete descriptor set")
+}
+
+/// The files as one `FileDescriptorSet`.
+pub(super) fn encoded() -> &'static [u8] {
+    include_bytes!(concat!(env!("OUT_DIR"), "/google.binpb"))
 }
 
 /// The files, each after what it imports.
@@ -34,8 +38,7 @@ pub(super) fn is_reserved(name: &str) -> bool {
 }
 
 static FILES: LazyLock<Vec<File>> = LazyLock::new(|| {
-    let bytes = Bytes::from_static(include_bytes!(concat!(env!("OUT_DIR"), "/google.binpb")));
-    set::files(&bytes).expect("the build script wrote a descriptor set")
+    set::files(&Bytes::from_static(encoded())).expect("the build script wrote a descriptor set")
 });
 
 const DESCRIPTOR: &str = "google/protobuf/descriptor.proto";

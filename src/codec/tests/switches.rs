@@ -146,7 +146,8 @@ fn enums_in_path_and_query_follow_the_same_switches() {
         assert_eq!(value, number, "{name}={text}");
         let mut wire = BytesMut::new();
         let direct = path.to_wire(text.as_bytes(), options, &mut wire).is_some();
-        assert_eq!(direct, number.is_some() && name == "color", "{name}={text}");
+        // A packed list is left to the tree.
+        assert_eq!(direct, number.is_some() && name != "colors", "{name}={text}");
     }
     // JSON in a query goes by the options as well.
     let path = FieldPath::resolve(&desc("Kinds"), "st").expect("a path");

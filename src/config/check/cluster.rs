@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use crate::config::document::{Content, Entry, Node};
 use crate::config::draft::{Draft, Given};
-use crate::config::keys::{CLUSTER, DESCRIPTORS, Place, SERVICE_CONFIG};
+use crate::config::keys::{CLUSTER, Case, DESCRIPTORS, PROTOS, Place, SERVICE_CONFIG};
 use crate::config::problems::Problems;
 use crate::config::selector::Selector;
 use crate::config::suggest::{closest, did_you_mean};
@@ -95,10 +95,31 @@ fn descriptors(table: &Table<'_>, folder: &Path, descriptors: &mut Descriptors, 
     let choices = [("auto", Reflection::Auto), ("always", Reflection::Always), ("never", Reflection::Never)];
     table.set("reflection", &mut descriptors.reflection, problems, |text| choice(text, &choices));
     table.set("refresh_interval", &mut descriptors.refresh_interval, problems, positive_duration);
-    let Some(entry) = table.entry("protosets") else { return };
-    for element in list(&entry.value, "protosets", problems) {
-        descriptors.protosets.extend(read_value(element, "protosets", problems, |text| path(text, folder)));
+    if let Some(entry) = table.entry("protosets") {
+        descriptors.protosets = paths(entry, "protosets", folder, problems);
     }
+    let Some(table) = table.table("protos", &PROTOS, problems) else { return };
+    let span = table.span();
+    if let Some(entry) = table.entry("files") {
+        // Named as `import` names them: relative to an import path, which is not known to be the folder.
+        descriptors.protos.files = paths(entry, "files", Path::new(""), problems);
+    }
+    if let Some(entry) = table.entry("import_paths") {
+        descriptors.protos.import_paths = paths(entry, "import_paths", folder, problems);
+    }
+    if table.entry("files").is_none() {
+        let help = "add `files` (list of paths), such as `files: [shop/v1/orders.proto]`";
+        problems.error(span, "protos: expected the key `files`, found none", Some(help.into()));
+    }
+    if descriptors.protos.import_paths.is_empty() {
+        descriptors.protos.import_paths = vec![folder.to_owned()];
+    }
+}
+
+fn paths(entry: &Entry, name: &'static str, folder: &Path, problems: &mut Problems) -> Vec<PathBuf> {
+    let elements = list(&entry.value, name, problems);
+    let read = |element| read_value(element, name, problems, |text| path(text, folder));
+    elements.iter().map(|element| &**element).filter_map(read).collect()
 }
 
 fn path(text: &str, folder: &Path) -> Result<PathBuf, Invalid> {
@@ -171,9 +192,9 @@ static POLICIES: [(&str, LoadBalancing, &Place); 3] = [
 ];
 
 static LEAST_REQUEST: Place =
-    Place { name: "least_request", any_case: true, keys: &[], later: &["choiceCount"] };
+    Place { name: "least_request", case: Case::Ignored, keys: &[], later: &["choiceCount"] };
 
-static ROUND_ROBIN: Place = Place { name: "round_robin", any_case: true, keys: &[], later: &[] };
+static ROUND_ROBIN: Place = Place { name: "round_robin", case: Case::Ignored, keys: &[], later: &[] };
 
 /// Of gRPC, with a meaning that a later version may give them.
 const LATER_POLICIES: [&str; 8] = [

@@ -11,6 +11,7 @@ use crate::config::value::{Invalid, choice, duration, listen_address, quoted, sw
 use crate::config::{LogFormat, LogLevel};
 
 mod cluster;
+mod http;
 mod listener;
 mod policy;
 mod rest;
@@ -34,6 +35,7 @@ pub(super) fn read(root: &Node, folder: &Path, problems: &mut Problems) -> Draft
     if let Some(entry) = table.entry("policies") {
         policy::read(&entry.value, &mut draft, problems);
     }
+    http::read(&table, &mut draft, problems);
     draft.rest = rest::read(&table, problems);
     process(&table, &mut draft, problems);
     logs(&table, &mut draft, problems);

@@ -14,7 +14,7 @@ fn unknown_keys() {
   |
 1 | clutsers:
   | ^^^^^^^^
-  = help: expected `version`, `listen`, `listeners`, `admin`, `clusters`, `policies`, `rest`, `runtime`, `shutdown` or `telemetry`
+  = help: expected `version`, `listen`, `listeners`, `admin`, `clusters`, `policies`, `http`, `rest`, `runtime`, `shutdown` or `telemetry`
 
 error: expected at least one cluster, found none
  = help: name a backend by `clusters:` in the configuration file (`--config FILE`, `EDGEWAY_CONFIG`, or `edgeway.yaml` in the working directory), by `--upstream orders=orders:50051`, or by `EDGEWAY_UPSTREAMS=orders=orders:50051`"#,
@@ -75,7 +75,7 @@ clusters: {a: a:1}
   |
 5 |       reflecton: auto
   |       ^^^^^^^^^
-  = help: expected `reflection`, `refresh_interval` or `protosets`"#,
+  = help: expected `reflection`, `refresh_interval`, `protosets` or `protos`"#,
     );
     check(
         r#"clusters:
@@ -218,7 +218,7 @@ route: []
   |
 2 | route: []
   | ^^^^^
-  = help: expected `version`, `listen`, `listeners`, `admin`, `clusters`, `policies`, `rest`, `runtime`, `shutdown` or `telemetry`"#,
+  = help: expected `version`, `listen`, `listeners`, `admin`, `clusters`, `policies`, `http`, `rest`, `runtime`, `shutdown` or `telemetry`"#,
     );
     check(
         r#"clusters: {a: a:1}
@@ -229,7 +229,7 @@ something_else_entirely: 1
   |
 2 | something_else_entirely: 1
   | ^^^^^^^^^^^^^^^^^^^^^^^
-  = help: expected `version`, `listen`, `listeners`, `admin`, `clusters`, `policies`, `rest`, `runtime`, `shutdown` or `telemetry`"#,
+  = help: expected `version`, `listen`, `listeners`, `admin`, `clusters`, `policies`, `http`, `rest`, `runtime`, `shutdown` or `telemetry`"#,
     );
     check(
         r#"clusters: {a: a:1}
@@ -240,7 +240,7 @@ something_else_entirely: 1
   |
 2 | "li\nsten": 1
   | ^^^^^^^^^^
-  = help: expected `version`, `listen`, `listeners`, `admin`, `clusters`, `policies`, `rest`, `runtime`, `shutdown` or `telemetry`"#,
+  = help: expected `version`, `listen`, `listeners`, `admin`, `clusters`, `policies`, `http`, `rest`, `runtime`, `shutdown` or `telemetry`"#,
     );
 }
 
@@ -275,7 +275,7 @@ listen: 0.0.0.0:2
     check(
         r#"clusters: {a: {target: a:1, service_config: {loadBalancingConfig: [{round_robin: {}}], LOADBALANCINGCONFIG: []}}}
 "#,
-        r#"error: the key `LOADBALANCINGCONFIG` is given twice in another case
+        r#"error: the key `LOADBALANCINGCONFIG` is given twice in another spelling
  --> edgeway.yaml:1:88
   |
 1 | clusters: {a: {target: a:1, service_config: {loadBalancingConfig: [{round_robin: {}}], LOADBALANCINGCONFIG: []}}}

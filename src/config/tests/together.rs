@@ -78,7 +78,7 @@ admin: {address: 127.0.0.1:1}
   |
 1 | clusters: {a: {target: a:1, descriptors: {reflection: never}}}
   |            ^
-  = help: list `protosets`, or let `reflection` be `auto`"#,
+  = help: list `protosets` or `protos`, or let `reflection` be `auto`"#,
     );
     check(
         r#"clusters: {a: a:1}
@@ -154,7 +154,7 @@ error: cluster `billing` has no source of descriptors
   |
 8 |   billing:
   |   ^^^^^^^
-  = help: list `protosets`, or let `reflection` be `auto`
+  = help: list `protosets` or `protos`, or let `reflection` be `auto`
 
 error: selector: expected a selector, found `Orders`
   --> edgeway.yaml:12:15

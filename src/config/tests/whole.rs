@@ -7,8 +7,8 @@ use http::StatusCode;
 use crate::config::tests::{config, loaded, page};
 use crate::config::{
     AccessLog, Cluster, Descriptors, ErrorFormat, Expose, LoadBalancing, LogFormat, LogLevel, Logs,
-    ParameterName, Policies, Policy, PolicyRule, Reflection, Rest, RestPolicy, RestRule, Runtime, Shutdown,
-    StreamFormat, Telemetry, TrailingSlash, UrlUnescape,
+    ParameterName, Policies, Policy, PolicyRule, Protos, Reflection, Rest, RestPolicy, RestRule, Runtime,
+    Shutdown, StreamFormat, Telemetry, TrailingSlash, UrlUnescape,
 };
 use crate::grpc::Code;
 
@@ -72,6 +72,10 @@ fn every_key() {
             reflection: Reflection::Never,
             refresh_interval: seconds(60),
             protosets: vec!["schemas/orders.binpb".into()],
+            protos: Protos {
+                files: vec!["shop/v1/orders.proto".into()],
+                import_paths: vec!["protos".into(), "third_party".into()],
+            },
         },
         load_balancing: LoadBalancing::RoundRobin,
     };
@@ -184,7 +188,7 @@ fn keys_of_later_versions() {
     let expected = "tls protocols trusted_proxies max_connections max_connection_age max_connection_age_grace \
         http2 console allow_from respect_dns_ttl connections_per_endpoint http2 health_checks \
         outlier_detection circuit_breakers trip slow_start_window healthCheckConfig retryThrottling methodConfig \
-        routes http metadata_prefix compression openapi cors authentication authorization \
+        routes metadata_prefix compression openapi cors authentication authorization \
         rate_limits rate_limits idempotency retry cache coalesce stores service_name traces metrics \
         sample_ok slow_threshold fields overload config";
     assert_eq!(found.join(" "), expected.split_whitespace().collect::<Vec<_>>().join(" "));

@@ -11,6 +11,7 @@
 //! | whatever went wrong to a reply | [`refuse`] |
 
 pub mod bind;
+mod explain;
 mod format;
 mod keep_alive;
 mod messages;
@@ -27,6 +28,8 @@ use std::sync::{Arc, OnceLock};
 use axum::{body::Body as HttpBody, response::Response};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header, request::Parts};
 use http_body::Body as _;
+
+pub use self::explain::{Account, Considered, Outcome, Standing, explain};
 
 use self::refuse::Refusal;
 use super::{open, open::Opening};

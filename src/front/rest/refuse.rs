@@ -58,11 +58,6 @@ impl Refusal {
         }))
     }
 
-    pub(super) fn with_http(mut self, http: StatusCode) -> Self {
-        self.0.http = Some(http);
-        self
-    }
-
     /// The code of its status.
     pub(super) fn code(&self) -> Code {
         self.0.status.code()
@@ -159,32 +154,54 @@ fn retry_after(status: &Status) -> Option<u64> {
 
 /// The answer to a request that has no route.
 pub(super) fn miss(opening: &Opening, head: &Parts, miss: Miss) -> Result<Response, Refusal> {
-    let plan = &opening.plan;
-    let (method, path) = (head.method.as_str(), head.uri.path());
-    let (code, http, allow, message) = match miss {
+    let error = match miss {
         Miss::MethodNotAllowed(allow) if head.method == Method::OPTIONS => return Ok(options(&allow)),
+        Miss::Redirect(path) => return Ok(redirect(&location(&path, head.uri.query()))),
+        Miss::MethodNotAllowed(_) | Miss::BadPath(_) | Miss::NotFound => no_route(&opening.plan, head, &miss),
+    };
+    let mut refusal = Refusal::new(&opening.refused(None, error));
+    refusal.0.http = http_of(&opening.plan, &miss);
+    if let Miss::MethodNotAllowed(allow) = miss {
+        refusal.0.allow = Some(allow);
+    }
+    Err(refusal)
+}
+
+/// Why a request has no route, with the way out.
+pub(super) fn no_route(plan: &Plan, head: &Parts, miss: &Miss) -> CallError {
+    let (method, path) = (head.method.as_str(), head.uri.path());
+    let refused = |code, message| CallError::refused(code, reason::ROUTE_NOT_FOUND, message);
+    match miss {
         Miss::MethodNotAllowed(allow) => {
             let message = format!("{method} is not allowed for this path, expected one of {allow}");
-            (Code::Unimplemented, StatusCode::METHOD_NOT_ALLOWED, Some(allow), message)
+            refused(Code::Unimplemented, message)
         }
-        Miss::BadPath(error) => (Code::InvalidArgument, StatusCode::BAD_REQUEST, None, error.to_string()),
-        Miss::NotFound => {
-            if let Some(error) = plan.not_loaded() {
-                return Err(Refusal::new(&opening.refused(None, error)));
-            }
-            let path = path.chars().take(256).collect::<String>();
-            let mut message = format!("no route for {method} {}", path.escape_debug());
-            if let Some(nearest) = plan.routes.nearest(head.uri.path()) {
+        Miss::BadPath(error) => {
+            CallError::refused(Code::InvalidArgument, reason::BAD_REQUEST, error.to_string())
+        }
+        Miss::NotFound | Miss::Redirect(_) => plan.not_loaded().unwrap_or_else(|| {
+            let shown = path.chars().take(256).collect::<String>();
+            let mut message = format!("no route for {method} {}", shown.escape_debug());
+            if let Some(nearest) = plan.routes.nearest(path) {
                 message.push_str(&format!(", did you mean {nearest}?"));
             }
-            (Code::NotFound, StatusCode::NOT_FOUND, None, message)
-        }
-    };
-    let reason = if code == Code::InvalidArgument { reason::BAD_REQUEST } else { reason::ROUTE_NOT_FOUND };
-    let error = opening.refused(None, CallError::refused(code, reason, message));
-    let mut refusal = Refusal::new(&error).with_http(http);
-    refusal.0.allow = allow;
-    Err(refusal)
+            refused(Code::NotFound, message)
+        }),
+    }
+}
+
+/// The HTTP status of a request that has no route, unless it is that of the code.
+pub(super) fn http_of(plan: &Plan, miss: &Miss) -> Option<StatusCode> {
+    match miss {
+        Miss::MethodNotAllowed(_) => Some(StatusCode::METHOD_NOT_ALLOWED),
+        Miss::BadPath(_) => Some(StatusCode::BAD_REQUEST),
+        Miss::NotFound | Miss::Redirect(_) => plan.missing.is_empty().then_some(StatusCode::NOT_FOUND),
+    }
+}
+
+/// Where a request with a slash too many should have gone.
+pub(super) fn location(path: &str, query: Option<&str>) -> String {
+    query.map_or_else(|| path.to_owned(), |query| format!("{path}?{query}"))
 }
 
 fn options(allow: &Allow) -> Response {
@@ -192,6 +209,16 @@ fn options(allow: &Allow) -> Response {
     *response.status_mut() = StatusCode::NO_CONTENT;
     if let Ok(allow) = HeaderValue::try_from(allow.to_string()) {
         response.headers_mut().insert(header::ALLOW, allow);
+    }
+    response
+}
+
+/// 308 for every method, GET too: it is the one redirect that keeps method and body, and may be cached.
+fn redirect(location: &str) -> Response {
+    let mut response = Response::new(HttpBody::empty());
+    *response.status_mut() = StatusCode::PERMANENT_REDIRECT;
+    if let Ok(location) = HeaderValue::try_from(location) {
+        response.headers_mut().insert(header::LOCATION, location);
     }
     response
 }

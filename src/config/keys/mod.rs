@@ -1,18 +1,35 @@
 //! Every key there is, by place: the one table that the reader, its errors and the reference page
 //! (`docs/configuration.md`, held to it by a test) go by.
 
+mod cluster;
+mod http;
+
+pub(super) use cluster::{CLUSTER, DESCRIPTORS, PROTOS, SERVICE_CONFIG};
+pub(super) use http::{HTTP, HTTP_BINDING, HTTP_CUSTOM, HTTP_RULE};
+
 /// The keys of one kind of table.
 #[derive(Debug)]
 pub(super) struct Place {
     /// As the reference page titles it, `[]` for a list and `NAME` for a name of the operator's.
     pub(super) name: &'static str,
-    /// Whether the case of keys is ignored, as gRPC does in a service config.
-    pub(super) any_case: bool,
+    /// How keys may be spelt.
+    pub(super) case: Case,
     /// The keys that are acted on.
     pub(super) keys: &'static [Key],
     /// The keys that a later version acts on. Refused rather than ignored: a rate limit or an
     /// authentication rule that silently does nothing is worse than no start.
     pub(super) later: &'static [&'static str],
+}
+
+/// How keys may be spelt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Case {
+    /// As they stand in the table.
+    Exact,
+    /// In any case, as gRPC reads a service config.
+    Ignored,
+    /// As they stand in the table or in lowerCamelCase, as ProtoJSON reads the fields of a message.
+    Proto,
 }
 
 /// One key.
@@ -33,19 +50,29 @@ const fn key(name: &'static str, kind: &'static str, default: &'static str, mean
 }
 
 const fn place(name: &'static str, keys: &'static [Key], later: &'static [&'static str]) -> Place {
-    Place { name, any_case: false, keys, later }
+    Place { name, case: Case::Exact, keys, later }
+}
+
+/// The place of a protobuf message.
+const fn message(name: &'static str, keys: &'static [Key]) -> Place {
+    Place { name, case: Case::Proto, keys, later: &[] }
 }
 
 /// Every place, in the order of the reference page.
 #[cfg(test)]
-pub(super) static PLACES: [&Place; 15] = [
+pub(super) static PLACES: [&Place; 20] = [
     &ROOT,
     &LISTENER,
     &ADMIN,
     &CLUSTER,
     &DESCRIPTORS,
+    &PROTOS,
     &SERVICE_CONFIG,
     &POLICY,
+    &HTTP,
+    &HTTP_RULE,
+    &HTTP_BINDING,
+    &HTTP_CUSTOM,
     &REST,
     &PRINT_OPTIONS,
     &STREAMING,
@@ -65,12 +92,13 @@ pub(super) static ROOT: Place = place(
         key("admin", "table", "-", "The operator's port."),
         key("clusters", "table", "-", "The gRPC backends by name: a target, or a table. At least one."),
         key("policies", "list", "-", "Deadlines and limits by selector."),
+        key("http", "table", "-", "HTTP rules of methods, in the form of `google.api.Http`."),
         key("rest", "table", "-", "How JSON requests are understood and answered."),
         key("runtime", "table", "-", "The process."),
         key("shutdown", "table", "-", "How the process ends."),
         key("telemetry", "table", "-", "What the process tells about itself."),
     ],
-    &["routes", "http", "openapi", "cors", "authentication", "authorization", "stores", "overload", "config"],
+    &["routes", "openapi", "cors", "authentication", "authorization", "stores", "overload", "config"],
 );
 
 pub(super) static LISTENER: Place = place(
@@ -105,81 +133,6 @@ pub(super) static ADMIN: Place = place(
     )],
     &["console", "allow_from"],
 );
-
-pub(super) static CLUSTER: Place = place(
-    "clusters.NAME",
-    &[
-        key("target", "target", "-", "Where the endpoints are."),
-        key(
-            "dns_refresh_rate",
-            "duration",
-            "`5s`",
-            "How often a `dns:` target is looked up. The TTL of the answer is ignored.",
-        ),
-        key("connect_timeout", "duration", "`2s`", "How long a connection may take to open."),
-        key(
-            "required",
-            SWITCH,
-            "`true`",
-            "Whether `/readyz` waits for a healthy endpoint and a schema of this cluster.",
-        ),
-        key(
-            "expose",
-            "list of selectors",
-            "all but `grpc.*`",
-            "What callers can reach. A service's full name alone means all its methods.",
-        ),
-        key("descriptors", "table", "-", "Where the schema comes from."),
-        key("service_config", "table", "-", "A gRPC service config."),
-    ],
-    &[
-        "respect_dns_ttl",
-        "connections_per_endpoint",
-        "tls",
-        "http2",
-        "health_checks",
-        "outlier_detection",
-        "circuit_breakers",
-        "trip",
-        "slow_start_window",
-        "preserve_host",
-    ],
-);
-
-pub(super) static DESCRIPTORS: Place = place(
-    "clusters.NAME.descriptors",
-    &[
-        key(
-            "reflection",
-            "`auto`, `always`, `never`",
-            "`auto`",
-            "Whether the backend is asked (grpc.reflection.v1, then v1alpha). `auto`: asked, and its absence is no \
-             failure where protosets serve; `always`: a failure keeps the cluster from being ready.",
-        ),
-        key("refresh_interval", "duration", "`30s`", "How often the backend is asked again."),
-        key(
-            "protosets",
-            "list of paths",
-            "`[]`",
-            "Files of a `FileDescriptorSet` (`protoc --include_imports --descriptor_set_out`, `buf build -o`), \
-             relative to the configuration file.",
-        ),
-    ],
-    &["protos"],
-);
-
-pub(super) static SERVICE_CONFIG: Place = Place {
-    name: "clusters.NAME.service_config",
-    any_case: true,
-    keys: &[key(
-        "loadBalancingConfig",
-        "list of tables of one key",
-        "`[{least_request: {}}]`",
-        "The policy that spreads requests: the first of the list that is `least_request` \
-         (or `least_request_experimental`) or `round_robin`.",
-    )],
-    later: &["healthCheckConfig", "retryThrottling", "methodConfig", "loadBalancingPolicy"],
-};
 
 pub(super) static POLICY: Place = place(
     "policies[]",

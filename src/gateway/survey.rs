@@ -1,0 +1,39 @@
+//! What a configuration would serve, without serving it.
+
+use std::{sync::Arc, time::Duration};
+
+use super::{SchemaError, Schemas, load_files, settings, sources};
+use crate::{
+    config::Config,
+    plan::{Plan, Warning},
+    telemetry::Metrics,
+    upstream::{Clusters, Lanes, Outbound},
+};
+
+/// What a gateway with this configuration would have now.
+#[derive(Debug)]
+pub struct Survey {
+    /// Its plan. Clusters that did not say in time what they have are in [`Plan::missing`].
+    pub plan: Arc<Plan>,
+    /// What it would warn of.
+    pub warnings: Vec<Warning>,
+}
+
+/// Compiles the plan of `config`: by its files, and by what its backends answer within `patience`.
+///
+/// Nothing listens, and backends are asked for nothing but their schema, on the current runtime.
+///
+/// # Errors
+/// Files that make no schema.
+pub async fn survey(config: Config, patience: Duration) -> Result<Survey, SchemaError> {
+    let config = Arc::new(config);
+    let files = load_files(&config)?;
+    let metrics = Metrics::new();
+    let clusters = Clusters::new(config.clusters.iter().map(settings), &metrics);
+    clusters.discover();
+    let schemas = Schemas::new(Arc::clone(&config), sources(&config, &clusters), files, metrics);
+    schemas.follow(&Outbound::new(Lanes::start(&clusters)));
+    // What is late is missing, and the plan says so.
+    let _ = tokio::time::timeout(patience, schemas.asked()).await;
+    Ok(Survey { plan: schemas.plan().load_full(), warnings: schemas.warnings() })
+}
