@@ -240,7 +240,7 @@ pub fn connect_status(error: &Value) -> Status {
     Status {
         code: i64::from(code as i32),
         message: error["message"].as_str().unwrap_or_default().to_owned(),
-        reason: info.and_then(|info| info["debug"]["reason"].as_str()).unwrap_or_default().to_owned(),
+        reason: info.and_then(|info| info.pointer("/debug/reason")?.as_str()).unwrap_or_default().to_owned(),
         details: details.len(),
     }
 }
