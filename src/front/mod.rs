@@ -4,7 +4,7 @@
 //! |---|---|---|
 //! | [`grpc`] | `application/grpc`, HTTP/2 | HTTP 200 and the status in trailers |
 //! | [`grpc_web`] | `application/grpc-web`, `-text` | HTTP 200 and the status in a trailer frame |
-//! | [`connect`] | `application/connect+`, `Connect-Protocol-Version`, `connect=v1` | the HTTP status of the call's status; of a stream HTTP 200 and the status in an envelope |
+//! | [`connect`] | `application/connect+`, a version of Connect | the HTTP status, JSON; of a stream as gRPC-Web |
 //! | [`rest`] | anything else | the HTTP status of the call's status, JSON |
 //!
 //! A door does four things: find the method, make metadata of headers, make frames of the body, and turn the answer of
