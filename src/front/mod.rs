@@ -17,6 +17,7 @@ mod connect;
 mod gate;
 mod grpc;
 mod grpc_web;
+mod json;
 mod linger;
 mod open;
 mod rest;
