@@ -64,6 +64,8 @@ pub struct Config {
     pub http: Http,
     /// How JSON requests are understood and answered.
     pub rest: Rest,
+    /// Which gRPC services the gateway has of its own.
+    pub own_services: OwnServices,
     /// The process.
     pub runtime: Runtime,
     /// How the process ends.
@@ -86,6 +88,21 @@ pub struct Listener {
 pub struct Admin {
     /// Port 0 lets the system choose.
     pub address: SocketAddr,
+}
+
+/// Which gRPC services the gateway has of its own; a cluster that exposes one of the name comes first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OwnServices {
+    /// `grpc.reflection.v1` and `v1alpha`.
+    pub reflection: bool,
+    /// `grpc.health.v1`.
+    pub health: bool,
+}
+
+impl Default for OwnServices {
+    fn default() -> Self {
+        Self { reflection: true, health: true }
+    }
 }
 
 /// A set of endpoints that serve the same methods.

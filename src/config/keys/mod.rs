@@ -60,7 +60,7 @@ const fn message(name: &'static str, keys: &'static [Key]) -> Place {
 
 /// Every place, in the order of the reference page.
 #[cfg(test)]
-pub(super) static PLACES: [&Place; 20] = [
+pub(super) static PLACES: [&Place; 21] = [
     &ROOT,
     &LISTENER,
     &ADMIN,
@@ -76,6 +76,7 @@ pub(super) static PLACES: [&Place; 20] = [
     &REST,
     &PRINT_OPTIONS,
     &STREAMING,
+    &GRPC,
     &RUNTIME,
     &SHUTDOWN,
     &TELEMETRY,
@@ -94,6 +95,7 @@ pub(super) static ROOT: Place = place(
         key("policies", "list", "-", "Deadlines and limits by selector."),
         key("http", "table", "-", "HTTP rules of methods, in the form of `google.api.Http`."),
         key("rest", "table", "-", "How JSON requests are understood and answered."),
+        key("grpc", "table", "-", "The gateway's own gRPC services."),
         key("runtime", "table", "-", "The process."),
         key("shutdown", "table", "-", "How the process ends."),
         key("telemetry", "table", "-", "What the process tells about itself."),
@@ -377,6 +379,25 @@ pub(super) static STREAMING: Place = place(
             SWITCH,
             "`false`",
             "Whether a line of NDJSON is `{\"result\": message}`, as grpc-gateway has it.",
+        ),
+    ],
+    &[],
+);
+
+pub(super) static GRPC: Place = place(
+    "grpc",
+    &[
+        key(
+            "reflection",
+            SWITCH,
+            "`true`",
+            "Whether server reflection, v1 and v1alpha, tells callers which services are exposed, unless a cluster exposes one of its own.",
+        ),
+        key(
+            "health",
+            SWITCH,
+            "`true`",
+            "Whether `grpc.health.v1.Health` tells callers which services are ready, unless a cluster exposes one of its own.",
         ),
     ],
     &[],

@@ -23,7 +23,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header, request::Parts};
 
 use self::messages::Change;
-use super::{body, open, open::Opening};
+use super::{body, open, open::Opening, own};
 use crate::{
     call::{Body, CallError, Chunks, Context, Inbound, Whole, reason},
     grpc::{
@@ -89,6 +89,10 @@ async fn call(
     let inbound = if format.response == Encoding::Text { Inbound::GrpcWebText } else { Inbound::GrpcWeb };
     let method = match plan.method(uri.path()) {
         Ok(method) => method,
+        Err(_) if format.codec == Codec::Proto && opening.own.has(uri.path()) => {
+            let body = decoded(body::stream(body), format.request)?;
+            return own::answer(&opening, uri.path(), inbound, headers, body).await;
+        }
         Err(error) => return Err(opening.refused(None, error)),
     };
     let mut context = opening.context(method, inbound);
