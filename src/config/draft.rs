@@ -5,7 +5,9 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use crate::config::policy::Policies;
 use crate::config::problems::Problems;
 use crate::config::report::{Diagnostic, Origin};
-use crate::config::{Admin, Cluster, Config, Http, Listener, Reflection, Rest, Runtime, Shutdown, Telemetry};
+use crate::config::{
+    Admin, Cluster, Config, Cors, Http, Listener, Reflection, Rest, Runtime, Shutdown, Telemetry,
+};
 
 /// A value and where it was written.
 #[derive(Clone, Debug)]
@@ -24,6 +26,7 @@ pub(super) struct Draft {
     pub(super) policies: Policies,
     pub(super) http: Http,
     pub(super) rest: Rest,
+    pub(super) cors: Option<Cors>,
     pub(super) runtime: Runtime,
     pub(super) shutdown: Shutdown,
     pub(super) telemetry: Telemetry,
@@ -41,6 +44,7 @@ impl Default for Draft {
             policies: Policies::default(),
             http: Http::default(),
             rest: Rest::default(),
+            cors: None,
             runtime: Runtime::default(),
             shutdown: Shutdown::default(),
             telemetry: Telemetry::default(),
@@ -67,6 +71,7 @@ impl Draft {
             policies: self.policies,
             http: self.http,
             rest: self.rest,
+            cors: self.cors,
             runtime: self.runtime,
             shutdown: self.shutdown,
             telemetry: self.telemetry,

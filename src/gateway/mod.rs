@@ -189,10 +189,11 @@ async fn start_workers(
     for index in 0..config.runtime.workers() {
         let (clusters, plan) = (clusters.clone(), Arc::clone(plan));
         let (metrics, access) = (metrics.clone(), access.clone());
+        let cors = config.cors.clone();
         let build = move || {
             let lanes = Lanes::start(&clusters);
             let calls = policy::stack(Outbound::new(lanes.clone()), &metrics);
-            (Edge::new(plan, calls, access).router(), lanes)
+            (Edge::new(plan, calls, access, cors).router(), lanes)
         };
         let (worker, built) = Worker::start(index, stops.drain.clone(), build).map_err(StartError::Worker)?;
         let ended = |_| StartError::Worker(io::Error::other("it ended while it started"));
