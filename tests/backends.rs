@@ -10,6 +10,7 @@ mod client;
 #[path = "support/doors.rs"]
 mod doors;
 #[path = "support/edge.rs"]
+#[expect(dead_code, reason = "shared by all test binaries, each uses a part")]
 mod edge;
 #[path = "support/program.rs"]
 #[expect(dead_code, reason = "shared by all test binaries, each uses a part")]

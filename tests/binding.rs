@@ -16,20 +16,15 @@ use serde_json::{Value, json};
 
 use client::{Answer, Http};
 use edge::Edge;
-use program::Program;
 
 /// A gateway before a demo backend.
 struct Demo {
     gateway: Edge,
-    _backend: Program,
 }
 
 impl Demo {
     fn start(more: &str) -> Self {
-        let arguments = ["demo-backend", "--listen", "127.0.0.1:0", "--name", "b1"];
-        let backend = tokio::task::block_in_place(|| Program::start(&arguments));
-        let gateway = Edge::start(&format!("ipv4:{}", backend.address), more);
-        Self { gateway, _backend: backend }
+        Self { gateway: Edge::before_demo(more) }
     }
 
     async fn get(&self, path: &str) -> Answer {

@@ -260,7 +260,7 @@ impl Drop for Demo {
 }
 
 #[test]
-fn a_set_in_editions_is_refused_in_words() {
+fn a_set_in_an_edition_to_come_is_refused_in_words() {
     let folder = folder();
     let mut file = FileDescriptorProto {
         name: Some("modern.proto".into()),
@@ -269,12 +269,13 @@ fn a_set_in_editions_is_refused_in_words() {
         ..service("modern.v1", "Modern", 1)
     }
     .encode_to_vec();
-    // `edition = EDITION_2023`, which the struct has no field for.
-    file.extend([14 << 3, 0xe8, 0x07]);
+    // `edition = 1099`, which the struct has no field for.
+    file.extend([14 << 3, 0xcb, 0x08]);
     let mut set = Vec::new();
     prost::encoding::bytes::encode(1, &file, &mut set);
     write(&folder, "modern.binpb", set);
-    let says = ["modern.proto", "edition 2023", "expected proto2 or proto3"];
+    let says =
+        ["modern.proto", "edition number 1099", "expected proto2, proto3, edition 2023 or edition 2024"];
     let upstream = ["--upstream", "modern=ipv4:127.0.0.1:1", "--protoset", "modern.binpb"];
     check(folder.path(), &[&["validate"][..], &upstream].concat(), 2, &says);
     let run = ["run", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"];

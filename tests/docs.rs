@@ -40,8 +40,9 @@ fn links_lead_somewhere() {
             for target in line.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
                 let file = target.split('#').next().unwrap_or_default();
                 let outside = target.contains("://");
+                let folder = root().join(page).parent().map(Path::to_owned).unwrap_or_default();
                 assert!(
-                    outside || file.is_empty() || root().join(file).exists(),
+                    outside || file.is_empty() || folder.join(file).exists(),
                     "{page}:{number}: the link to `{target}` leads nowhere"
                 );
             }
@@ -112,6 +113,25 @@ fn the_table_of_codes_is_the_one_in_use() {
     for (number, told) in (0..).zip(told) {
         let used = code::to_http(Code::from(number)).as_u16();
         assert_eq!(told, Some(used), "README.md: the HTTP status of code {number}");
+    }
+}
+
+#[test]
+fn every_rule_of_transcoding_names_its_tests() {
+    let page = read("docs/rest-rules.md");
+    let mut rules: Vec<(usize, usize)> = Vec::new();
+    for line in page.lines() {
+        let number = line.split_once(". ").and_then(|(number, _)| number.parse().ok());
+        match (number, rules.last_mut()) {
+            (Some(number), _) => rules.push((number, 0)),
+            (None, Some((_, tests))) if line.starts_with("   - `") && line.contains("::") => *tests += 1,
+            (None, _) => {}
+        }
+    }
+    assert_eq!(rules.len(), 55, "docs/rest-rules.md");
+    for (expected, (number, tests)) in (1..).zip(rules) {
+        assert_eq!(number, expected, "docs/rest-rules.md: rules stand in their order");
+        assert!(tests > 0, "docs/rest-rules.md: rule {number} names no test");
     }
 }
 
@@ -197,7 +217,7 @@ fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).to_owned()
 }
 
-const PAGES: [&str; 3] = ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md"];
+const PAGES: [&str; 4] = ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "docs/rest-rules.md"];
 
 const FOLDERS: [&str; 7] = [".ci", "bench", "docs", "proto", "scripts", "src", "tests"];
 

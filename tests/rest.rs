@@ -30,15 +30,11 @@ use scripted::{Scripted, Step, grpc, message, status};
 /// A gateway before a demo backend.
 struct Demo {
     gateway: Edge,
-    _backend: Program,
 }
 
 impl Demo {
     fn start() -> Self {
-        let arguments = ["demo-backend", "--listen", "127.0.0.1:0", "--name", "b1"];
-        let backend = tokio::task::block_in_place(|| Program::start(&arguments));
-        let gateway = Edge::start(&format!("ipv4:{}", backend.address), "");
-        Self { gateway, _backend: backend }
+        Self { gateway: Edge::before_demo("") }
     }
 
     async fn send(&self, request: Request<Full<Bytes>>) -> Answer {

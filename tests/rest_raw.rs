@@ -27,22 +27,17 @@ use serde_json::{Value, json};
 use client::{Answer, Http};
 use edge::Edge;
 use exchange::{Download, streamed};
-use program::Program;
 use proto::descriptors;
 use scripted::{Scripted, Step, bytes, grpc, message, status};
 
 /// A gateway before a demo backend.
 struct Demo {
     gateway: Edge,
-    _backend: Program,
 }
 
 impl Demo {
     fn start() -> Self {
-        let arguments = ["demo-backend", "--listen", "127.0.0.1:0", "--name", "b1"];
-        let backend = tokio::task::block_in_place(|| Program::start(&arguments));
-        let gateway = Edge::start(&format!("ipv4:{}", backend.address), "");
-        Self { gateway, _backend: backend }
+        Self { gateway: Edge::before_demo("") }
     }
 
     async fn get(&self, path: &str) -> Answer {

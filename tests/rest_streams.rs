@@ -29,22 +29,17 @@ use tokio::{io::AsyncWriteExt, net::TcpStream};
 use client::{Answer, Http};
 use edge::Edge;
 use exchange::{Download, streamed};
-use program::Program;
 use proto::descriptors;
 use scripted::{Scripted, Step, grpc, message, status};
 
 /// A gateway before a demo backend, with `more` configuration.
 struct Demo {
     gateway: Edge,
-    _backend: Program,
 }
 
 impl Demo {
     fn start(more: &str) -> Self {
-        let arguments = ["demo-backend", "--listen", "127.0.0.1:0", "--name", "b1"];
-        let backend = tokio::task::block_in_place(|| Program::start(&arguments));
-        let gateway = Edge::start(&format!("ipv4:{}", backend.address), more);
-        Self { gateway, _backend: backend }
+        Self { gateway: Edge::before_demo(more) }
     }
 
     async fn get(&self, path: &str, accept: &str) -> Answer {

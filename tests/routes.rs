@@ -204,15 +204,11 @@ fn explain_says_why_a_request_would_be_refused() {
 /// A gateway before a demo backend, with `more` in its configuration.
 struct Demo {
     gateway: Edge,
-    _backend: Program,
 }
 
 impl Demo {
     fn start(more: &str) -> Self {
-        let arguments = ["demo-backend", "--listen", "127.0.0.1:0", "--name", "b1"];
-        let backend = tokio::task::block_in_place(|| Program::start(&arguments));
-        let gateway = Edge::start(&format!("ipv4:{}", backend.address), more);
-        Self { gateway, _backend: backend }
+        Self { gateway: Edge::before_demo(more) }
     }
 
     async fn send(&self, method: &str, path: &str, headers: &[(&str, &str)]) -> Answer {

@@ -11,9 +11,19 @@ pub struct Edge {
     /// Its process.
     pub program: Program,
     _folder: TempDir,
+    /// The backend that was started for it.
+    _backend: Option<Program>,
 }
 
 impl Edge {
+    /// Starts a demo backend and a gateway before it. `more` is configuration that is put after its cluster.
+    pub fn before_demo(more: &str) -> Self {
+        let arguments = ["demo-backend", "--listen", "127.0.0.1:0", "--name", "b1"];
+        let backend = tokio::task::block_in_place(|| Program::start(&arguments));
+        let edge = Self::start(&format!("ipv4:{}", backend.address), more);
+        Self { _backend: Some(backend), ..edge }
+    }
+
     /// Starts a gateway with one cluster. `more` is configuration that is put after it.
     pub fn start(target: &str, more: &str) -> Self {
         let descriptors = "{reflection: never, protosets: [demo.binpb]}";
@@ -40,7 +50,7 @@ impl Edge {
         fs::write(folder.path().join("demo.binpb"), descriptors).expect("the folder can be written");
         let file = file.to_str().expect("its path is text");
         let program = tokio::task::block_in_place(|| Program::start(&["run", "--config", file]));
-        Self { program, _folder: folder }
+        Self { program, _folder: folder, _backend: None }
     }
 
     /// Where it listens.
