@@ -16,30 +16,10 @@ use serde_json::json;
 
 use client::{Answer, Http};
 use edge::Edge;
-use program::Program;
 
 const SHOP: &str = "https://shop.example.com";
 const CORS: &str = "cors: { allow_origins: [https://shop.example.com, \"http://localhost:*\"], \
                     allow_credentials: true, expose_headers: [x-shop-trace] }\n";
-
-/// A gateway before a demo backend, with `more` as the rest of its configuration.
-struct Demo {
-    gateway: Edge,
-    _backend: Program,
-}
-
-impl Demo {
-    fn start(more: &str) -> Self {
-        let arguments = ["demo-backend", "--listen", "127.0.0.1:0", "--name", "b1"];
-        let backend = tokio::task::block_in_place(|| Program::start(&arguments));
-        let gateway = Edge::start(&format!("ipv4:{}", backend.address), more);
-        Self { gateway, _backend: backend }
-    }
-
-    async fn send(&self, asked: &Asked, origin: Option<&str>) -> Answer {
-        send(self.gateway.address(), asked, origin).await
-    }
-}
 
 /// A gateway whose one backend is not there.
 fn lonely(more: &str) -> Edge {
@@ -194,10 +174,10 @@ fn names(answer: &Answer) -> Vec<&str> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_page_reads_every_reply() {
-    let demo = Demo::start(CORS);
+    let demo = Edge::before_demo(CORS);
     for asked in requests() {
         for origin in [SHOP, "http://localhost:5173"] {
-            let answer = demo.send(&asked, Some(origin)).await;
+            let answer = send(demo.address(), &asked, Some(origin)).await;
             readable(&asked, &answer, origin);
         }
     }
@@ -205,7 +185,7 @@ async fn a_page_reads_every_reply() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_page_of_elsewhere_reads_none() {
-    let demo = Demo::start(CORS);
+    let demo = Edge::before_demo(CORS);
     for asked in requests() {
         let is_preflight = asked.headers.iter().any(|(name, _)| *name == "access-control-request-method");
         for origin in
@@ -220,7 +200,7 @@ async fn a_page_of_elsewhere_reads_none() {
                     ..asked
                 },
             };
-            let answer = demo.send(&asked, origin).await;
+            let answer = send(demo.address(), &asked, origin).await;
             assert_eq!(names(&answer), [""; 0], "{} {} from {origin:?}", asked.method, asked.path);
             varies(&asked, &answer);
         }
@@ -229,13 +209,13 @@ async fn a_page_of_elsewhere_reads_none() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn without_the_block_nothing_is_said() {
-    let demo = Demo::start("");
+    let demo = Edge::before_demo("");
     for asked in requests() {
-        let answer = demo.send(&asked, Some(SHOP)).await;
+        let answer = send(demo.address(), &asked, Some(SHOP)).await;
         assert_eq!(names(&answer), [""; 0], "{} {}", asked.method, asked.path);
         assert_eq!(answer.header("vary"), "");
     }
-    let answer = demo.send(&preflight(204, "/v1/orders/order-1", "GET"), Some(SHOP)).await;
+    let answer = send(demo.address(), &preflight(204, "/v1/orders/order-1", "GET"), Some(SHOP)).await;
     assert!(answer.header("allow").contains("GET"), "{:?}", answer.headers);
 }
 
@@ -278,7 +258,7 @@ async fn a_gateway_without_a_schema_tells_the_page_so() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn metadata_is_exposed_and_a_backend_grants_nothing() {
-    let demo = Demo::start(CORS);
+    let demo = Edge::before_demo(CORS);
     let echo = json!({
         "message": "hi",
         "responseHeaders": [
@@ -289,13 +269,13 @@ async fn metadata_is_exposed_and_a_backend_grants_nothing() {
         ],
     });
     let asked = asked(200, "POST", "/v1/diagnostics/echo").body("application/json", echo.to_string());
-    let answer = demo.send(&asked, Some(SHOP)).await;
+    let answer = send(demo.address(), &asked, Some(SHOP)).await;
     assert_eq!(answer.header("access-control-allow-origin"), SHOP);
     assert_eq!(answer.header("access-control-allow-methods"), "");
     assert!(answer.header("access-control-expose-headers").split(", ").any(|name| name == "x-answer"));
     assert!(answer.header("vary").starts_with("accept-language, Origin, "), "{}", answer.header("vary"));
 
-    let answer = demo.send(&asked, Some("https://evil.test")).await;
+    let answer = send(demo.address(), &asked, Some("https://evil.test")).await;
     assert_eq!((answer.header("x-answer"), names(&answer)), ("42", vec![]));
 }
 
