@@ -338,6 +338,8 @@ async fn the_access_log_has_a_line_a_call() {
     two.call(http::with(http::grpc(STREAM, &three), "grpc-timeout", "5S")).await.expect("an answer");
     let fail = FailRequest { code: 9, message: "not\nnow".into(), ..FailRequest::default() };
     one.call(http::web_text("/ecommerce.v1.DiagnosticsService/Fail", &fail)).await.expect("an answer");
+    let connect = http::json("/ecommerce.v1.OrderService/GetOrder", r#"{"orderId":"order-1"}"#);
+    one.call(http::with(connect, "connect-protocol-version", "1")).await.expect("an answer");
     one.call(http::rest("/nowhere")).await.expect("an answer");
     let leaving = Client::open(gateway.address(), Two).await;
     let mut open = leaving
@@ -347,9 +349,9 @@ async fn the_access_log_has_a_line_a_call() {
     open.frame().await.expect("a frame").expect("a frame");
     drop((open, leaving));
 
-    let lines = eventually("six lines", Duration::from_secs(5), async || {
+    let lines = eventually("seven lines", Duration::from_secs(5), async || {
         let lines = lines_of(&gateway);
-        if lines.len() == 6 { Ok(lines) } else { Err(format!("{lines:?}")) }
+        if lines.len() == 7 { Ok(lines) } else { Err(format!("{lines:?}")) }
     })
     .await;
     let expect = [
@@ -362,6 +364,8 @@ async fn the_access_log_has_a_line_a_call() {
             "grpc_code":"OK","messages_in":1,"messages_out":3,"deadline_ms":5000.0,"deadline_source":"client"}"#,
         r#"{"protocol":"grpc-web-text","http_status":200,"grpc_method":"Fail","grpc_code":"FailedPrecondition",
             "grpc_message":"not\nnow","messages_in":1,"messages_out":0}"#,
+        r#"{"protocol":"connect","http_status":200,"http_route":"","grpc_type":"unary","grpc_method":"GetOrder",
+            "grpc_code":"OK","messages_in":1,"messages_out":1}"#,
         r#"{"protocol":"rest","path":"/nowhere","http_status":404,"grpc_code":"NotFound","grpc_method":"","attempts":0,"cluster":""}"#,
         r#"{"protocol":"grpc","grpc_method":"Stream","grpc_code":"Canceled","messages_in":1,"cluster":"demo"}"#,
     ];

@@ -92,6 +92,8 @@ pub enum Inbound {
     GrpcWebText,
     /// gRPC over HTTP/2.
     Grpc,
+    /// Connect.
+    Connect,
     /// Edgeway itself: reflection, health.
     Control,
 }
@@ -104,6 +106,7 @@ impl Inbound {
             Self::GrpcWeb => "grpc-web",
             Self::GrpcWebText => "grpc-web-text",
             Self::Grpc => "grpc",
+            Self::Connect => "connect",
             Self::Control => "control",
         }
     }

@@ -39,6 +39,7 @@ pub struct CallError(Box<Inner>);
 
 struct Inner {
     status: Status,
+    reason: Option<&'static str>,
     cancelled: Option<CancelledBy>,
     flag: &'static str,
 }
@@ -169,7 +170,7 @@ impl CallError {
 
     /// A status that was built with all its details, for what the client did wrong.
     pub fn client(status: Status) -> Self {
-        Self(Box::new(Inner { status, cancelled: None, flag: "" }))
+        Self(Box::new(Inner { status, reason: None, cancelled: None, flag: "" }))
     }
 
     fn new(code: Code, message: String, info: Option<(&'static str, Option<&str>)>) -> Self {
@@ -185,7 +186,8 @@ impl CallError {
                 )
             }
         };
-        Self(Box::new(Inner { status, cancelled: None, flag: "" }))
+        let reason = info.map(|(reason, _)| reason);
+        Self(Box::new(Inner { status, reason, cancelled: None, flag: "" }))
     }
 
     fn by(mut self, cancelled: CancelledBy) -> Self {
@@ -206,6 +208,20 @@ impl CallError {
     /// The status that the client is to see.
     pub fn status(&self) -> &Status {
         &self.0.status
+    }
+
+    /// The status as the RPC doors tell it: without details where the code alone says what a client may do.
+    ///
+    /// Clients that others wrote compare what a proxy says of their mistakes, or of their deadline, with what a server
+    /// says, and a server's has no details (connectconformance does so).
+    pub fn rpc_status(&self) -> Status {
+        let told = match self.0.reason {
+            Some(reason::BAD_REQUEST | reason::ROUTE_NOT_FOUND | reason::MESSAGE_TOO_LARGE) => true,
+            Some(_) => self.0.status.code() == Code::DeadlineExceeded,
+            None => false,
+        };
+        let status = &self.0.status;
+        if told { Status::new(status.code(), status.message()) } else { status.clone() }
     }
 
     /// Who ended the call, where it was not the backend.

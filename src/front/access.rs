@@ -50,6 +50,7 @@ impl Access {
                 Door::Grpc => "grpc",
                 Door::GrpcWeb(format) if format.response == Encoding::Text => "grpc-web-text",
                 Door::GrpcWeb(_) => "grpc-web",
+                Door::Connect(_) => "connect",
                 Door::Rest => "rest",
             },
             listener: peer.map_or_else(Text::default, |peer| Arc::clone(&peer.listener).into()),

@@ -3,20 +3,35 @@
 use axum::extract::Request;
 use http::{HeaderMap, header};
 
-use super::grpc_web::{Encoding, Format};
+use super::{
+    connect::{self, Shape},
+    grpc_web::{Encoding, Format},
+};
 
 /// A protocol that clients speak.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Door {
     Grpc,
     GrpcWeb(Format),
+    Connect(Shape),
     Rest,
 }
 
-/// Told by the content type alone: media types are compared without case and without parameters (RFC 9110 section
-/// 8.3.1), since some middleboxes add a charset to whatever they see.
+/// Told by the content type first: media types are compared without case and without parameters (RFC 9110 section
+/// 8.3.1), since some middleboxes add a charset to whatever they see. A unary call of Connect has the content type of
+/// its message only, and says in another place that it is one.
 pub(super) fn classify(request: &Request) -> Door {
+    match by_content_type(request) {
+        Door::Rest if connect::is_unary(request) => Door::Connect(Shape::Unary),
+        door => door,
+    }
+}
+
+fn by_content_type(request: &Request) -> Door {
     let media_type = media_type(request.headers(), &header::CONTENT_TYPE);
+    if strip_prefix(media_type, b"application/connect+").is_some() {
+        return Door::Connect(Shape::Stream);
+    }
     let Some(rest) = strip_prefix(media_type, b"application/grpc") else { return Door::Rest };
     match rest {
         [] | [b'+', ..] => Door::Grpc,
@@ -77,7 +92,7 @@ pub(super) fn foreign_charset(headers: &HeaderMap) -> Option<&[u8]> {
     charsets.into_iter().find(|charset| !utf8.iter().any(|name| charset.eq_ignore_ascii_case(name)))
 }
 
-fn strip_prefix<'b>(bytes: &'b [u8], prefix: &[u8]) -> Option<&'b [u8]> {
+pub(super) fn strip_prefix<'b>(bytes: &'b [u8], prefix: &[u8]) -> Option<&'b [u8]> {
     let (start, rest) = bytes.split_at_checked(prefix.len())?;
     start.eq_ignore_ascii_case(prefix).then_some(rest)
 }
@@ -121,6 +136,27 @@ mod tests {
     }
 
     #[test]
+    fn a_unary_call_of_connect_says_so() {
+        let check = |method: &str, uri: &str, headers: &[(&str, &str)], expect| {
+            let request = Request::builder().method(method).uri(uri);
+            let request =
+                headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
+            let request = request.body(Body::empty()).unwrap();
+            assert_eq!(classify(&request), expect, "{method} {uri} {headers:?}");
+        };
+        let version = ("connect-protocol-version", "1");
+        let unary = Door::Connect(Shape::Unary);
+        check("POST", "/a.B/C", &[version, ("content-type", "application/json")], unary);
+        check("DELETE", "/a.B/C", &[version], unary);
+        check("GET", "/a.B/C?message=%7B%7D&connect=v1", &[], unary);
+        check("GET", "/a.B/C?connect=v10&xconnect=v1", &[], Door::Rest);
+        check("OPTIONS", "/a.B/C?connect=v1", &[], Door::Rest);
+        check("POST", "/a.B/C", &[version, ("content-type", "application/grpc")], Door::Grpc);
+        let stream = ("content-type", "application/connect+proto");
+        check("POST", "/a.B/C", &[version, stream], Door::Connect(Shape::Stream));
+    }
+
+    #[test]
     fn the_content_type_decides() {
         use Encoding::{Binary, Text};
         let web = |request, response, proto| Door::GrpcWeb(Format { request, response, proto });
@@ -130,9 +166,13 @@ mod tests {
             "text/plain",
             "application/grpcx",
             "application/grpc-webx",
-            "application/connect+proto",
+            "application/connect",
+            "application/proto",
         ] {
             check(rest, None, Door::Rest);
+        }
+        for stream in ["application/connect+proto", "Application/Connect+JSON; charset=utf-8"] {
+            check(stream, None, Door::Connect(Shape::Stream));
         }
         for grpc in [
             "application/grpc",

@@ -82,7 +82,7 @@ fn is_proto(content_type: &HeaderValue) -> bool {
 fn refusal(error: &CallError, content_type: HeaderValue) -> Response {
     let mut response = Response::new(HttpBody::empty());
     response.headers_mut().insert(header::CONTENT_TYPE, content_type);
-    status::write(error.status(), response.headers_mut());
+    status::write(&error.rpc_status(), response.headers_mut());
     response
 }
 
@@ -101,7 +101,7 @@ impl http_body::Body for Reply {
             frame.map(|frame| {
                 Ok(frame.unwrap_or_else(|error| {
                     let mut trailers = HeaderMap::new();
-                    status::write(error.status(), &mut trailers);
+                    status::write(&error.rpc_status(), &mut trailers);
                     Frame::trailers(trailers)
                 }))
             })

@@ -4,6 +4,7 @@
 //! |---|---|---|
 //! | [`grpc`] | `application/grpc`, HTTP/2 | HTTP 200 and the status in trailers |
 //! | [`grpc_web`] | `application/grpc-web`, `-text` | HTTP 200 and the status in a trailer frame |
+//! | [`connect`] | `application/connect+`, a version of Connect | the HTTP status, JSON; of a stream as gRPC-Web |
 //! | [`rest`] | anything else | the HTTP status of the call's status, JSON |
 //!
 //! A door does four things: find the method, make metadata of headers, make frames of the body, and turn the answer of
@@ -12,10 +13,12 @@
 mod access;
 mod body;
 mod classify;
+mod connect;
 mod cors;
 mod gate;
 mod grpc;
 mod grpc_web;
+mod linger;
 mod open;
 mod rest;
 
@@ -94,7 +97,8 @@ impl Edge {
         let access = Access::open(&self.0.access, &request, door);
         let journal = access.as_ref().map(Access::journal);
         let opening = Opening { plan, calls: self.0.calls.clone(), journal };
-        let (head, mut body) = request.into_parts();
+        let (head, body) = request.into_parts();
+        let (mut body, linger) = linger::watch(&head, body);
         if let Some(access) = &access {
             body = access.count(body);
         }
@@ -103,11 +107,13 @@ impl Edge {
             (Err(refused), _) => refused.into_response(),
             (Ok(()), Door::Grpc) => grpc::serve(opening, head, body).await,
             (Ok(()), Door::GrpcWeb(format)) => grpc_web::serve(opening, head, body, format).await,
+            (Ok(()), Door::Connect(shape)) => connect::serve(opening, head, body, shape).await,
             (Ok(()), Door::Rest) => rest::serve(opening, head, body).await,
         };
-        match access {
+        let response = match access {
             Some(access) => access.follow(response),
             None => response,
-        }
+        };
+        linger::hold(linger, response).await
     }
 }

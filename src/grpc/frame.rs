@@ -70,8 +70,21 @@ pub fn encode_with<E>(
 /// # Errors
 /// Those of `write`; `out` is then as before.
 pub fn put_with<E>(out: &mut BytesMut, write: impl FnOnce(&mut BytesMut) -> Result<(), E>) -> Result<(), E> {
+    put_flagged(out, 0, write)
+}
+
+/// Appends a frame with these flags, as [`put_with`].
+///
+/// # Errors
+/// Those of `write`; `out` is then as before.
+pub fn put_flagged<E>(
+    out: &mut BytesMut,
+    flags: u8,
+    write: impl FnOnce(&mut BytesMut) -> Result<(), E>,
+) -> Result<(), E> {
     let start = out.len();
-    put_header(out, 0);
+    out.put_u8(flags);
+    out.put_u32(0);
     if let Err(error) = write(out) {
         out.truncate(start);
         return Err(error);
@@ -93,12 +106,13 @@ pub struct Scanner {
     have: usize,
     remaining: usize,
     messages: u64,
+    compressed: bool,
 }
 
 impl Scanner {
     /// A scanner that refuses messages of more than `limit` bytes.
     pub fn new(limit: usize) -> Self {
-        Self { limit, header: [0; HEADER_LEN], have: 0, remaining: 0, messages: 0 }
+        Self { limit, header: [0; HEADER_LEN], have: 0, remaining: 0, messages: 0, compressed: false }
     }
 
     /// Takes the next chunk of the body.
@@ -119,6 +133,7 @@ impl Scanner {
                     return Ok(());
                 }
                 self.remaining = length(self.header, self.limit)?;
+                self.compressed |= self.header.first() == Some(&COMPRESSED);
             }
             if self.remaining == 0 {
                 self.have = 0;
@@ -131,6 +146,11 @@ impl Scanner {
     /// Messages seen whole.
     pub fn messages(&self) -> u64 {
         self.messages
+    }
+
+    /// Whether a message is flagged as compressed, one that is not whole yet among them.
+    pub fn compressed(&self) -> bool {
+        self.compressed
     }
 
     /// Whether the last chunk ended where a frame ends.
@@ -203,6 +223,21 @@ impl Decoder {
     }
 }
 
+/// Takes the first message off a body that is there, without a copy; `None` when it is not whole.
+///
+/// # Errors
+/// As [`Decoder::next_message`].
+pub fn take(body: &mut Bytes, limit: usize) -> Result<Option<Message>, FrameError> {
+    let Some(header) = body.first_chunk::<HEADER_LEN>() else { return Ok(None) };
+    let [flags, ..] = *header;
+    let length = length(*header, limit)?;
+    if body.len() - HEADER_LEN < length {
+        return Ok(None);
+    }
+    body.advance(HEADER_LEN);
+    Ok(Some(Message { compressed: flags == COMPRESSED, bytes: body.split_to(length) }))
+}
+
 /// Checks a complete header and reads its length.
 fn length(header: [u8; HEADER_LEN], limit: usize) -> Result<usize, FrameError> {
     let [flags, a, b, c, d] = header;
@@ -232,6 +267,22 @@ mod tests {
             decoder.push(&header);
             assert_eq!(decoder.next_message().is_ok(), fits, "{length}");
         }
+    }
+
+    #[test]
+    fn a_body_that_is_there_is_taken_apart_without_a_copy() {
+        let body = Bytes::from_static(b"\x01\0\0\0\x02ab\0\0\0\0\0\0\0\0\0\x02a");
+        let mut rest = body.clone();
+        let first = take(&mut rest, 2).unwrap().unwrap();
+        assert_eq!((first.compressed, first.bytes.as_ptr()), (true, body.slice(HEADER_LEN..).as_ptr()));
+        assert_eq!(take(&mut rest, 2).unwrap().unwrap().bytes, "");
+        assert_eq!(take(&mut rest, 2), Ok(None));
+        assert!(take(&mut rest, 1).is_err());
+        let mut scanner = Scanner::new(2);
+        scanner.feed(b"\0\0\0\0\0").unwrap();
+        assert!(!scanner.compressed());
+        scanner.feed(b"\x01\0\0\0\x02").unwrap();
+        assert!(scanner.compressed());
     }
 
     #[test]

@@ -1,7 +1,8 @@
-//! The words and bytes of gRPC: frames, status tables, metadata, timeouts. No I/O, no clock.
+//! The words and bytes of gRPC: frames, status tables, metadata, timeouts, compression. No I/O, no clock.
 
 pub mod code;
 pub mod frame;
+pub mod gzip;
 pub mod metadata;
 pub mod status;
 pub mod timeout;

@@ -66,6 +66,11 @@ pub fn read(headers: &HeaderMap) -> Option<Status> {
     Some(Status::with_details(code, message, Bytes::from(details.unwrap_or_default())))
 }
 
+/// As [`read`], where a header map that has none cannot be.
+pub fn read_or_unknown(headers: &HeaderMap) -> Status {
+    read(headers).unwrap_or_else(|| Status::unknown("the answer ended without a status"))
+}
+
 /// Writes a status, in place of any that was there.
 pub fn write(status: &Status, headers: &mut HeaderMap) {
     headers.insert(GRPC_STATUS, HeaderValue::from(status.code() as u16));

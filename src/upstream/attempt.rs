@@ -146,7 +146,7 @@ pub(super) async fn run(permit: Permit, outgoing: &mut Outgoing) -> Result<Respo
             None => Failed {
                 class: failure::classify(&error),
                 goaway: error.is_go_away(),
-                error: failure::call_error(cluster.name(), &error),
+                error: failure::call_error(cluster.name(), &error, outgoing.context.deadline),
             },
         }
     };

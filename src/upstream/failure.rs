@@ -8,7 +8,10 @@
 //! | RST_STREAM with another code | the backend's answer | [`Class::Answered`] by the table of grpc `doc/PROTOCOL-HTTP2.md` |
 //! | the transport ended, or `h2` ended it | nobody knows | [`Class::Lost`] |
 
+use std::time::Duration;
+
 use h2::Reason;
+use tokio::time::Instant;
 use tonic::Code;
 
 use crate::call::CallError;
@@ -37,8 +40,11 @@ pub(super) fn classify(error: &h2::Error) -> Class {
 }
 
 /// The error of a call that is not tried again.
-pub(super) fn call_error(cluster: &str, error: &h2::Error) -> CallError {
+///
+/// A reset with CANCEL at the deadline is how a server of grpc-go says that the deadline has passed.
+pub(super) fn call_error(cluster: &str, error: &h2::Error, deadline: Option<Instant>) -> CallError {
     match classify(error) {
+        Class::Answered(Code::Cancelled) if is_due(deadline) => CallError::deadline_exceeded(true),
         Class::NeverSent | Class::Unprocessed => {
             CallError::not_executed(cluster, format_args!("the backend refused the call ({error})"))
         }
@@ -52,11 +58,17 @@ pub(super) fn call_error(cluster: &str, error: &h2::Error) -> CallError {
 /// The error of a call whose answer had begun.
 ///
 /// A backend that has answered has run the call, whatever it says of it then.
-pub(super) fn broken_off(cluster: &str, error: &h2::Error) -> CallError {
+pub(super) fn broken_off(cluster: &str, error: &h2::Error, deadline: Option<Instant>) -> CallError {
     match classify(error) {
         Class::NeverSent | Class::Unprocessed => CallError::outcome_unknown(cluster, error),
-        Class::Answered(_) | Class::Lost => call_error(cluster, error),
+        Class::Answered(_) | Class::Lost => call_error(cluster, error, deadline),
     }
+}
+
+/// Whether a deadline has passed or is about to: upstream clocks run late by the way there, and timers ring a moment
+/// early or late.
+pub(super) fn is_due(deadline: Option<Instant>) -> bool {
+    deadline.is_some_and(|deadline| deadline <= Instant::now() + EARLY)
 }
 
 fn code(reason: Reason) -> Code {
@@ -68,3 +80,6 @@ fn code(reason: Reason) -> Code {
         _ => Code::Internal,
     }
 }
+
+/// How long before the deadline a cancellation by the backend already means it.
+const EARLY: Duration = Duration::from_millis(10);

@@ -1,12 +1,14 @@
 #!/usr/bin/env bash
-# `buf curl` as a client: gRPC-Web over HTTP/1.1 and over h2c, and native gRPC over h2c.
+# `buf curl` as a client: gRPC-Web and Connect over HTTP/1.1 and over h2c, and native gRPC over h2c.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/cases.sh"
 
-# Each call type over each transport that carries it: gRPC-Web is half duplex on HTTP/1.1.
+# Each call type over each transport that carries it: gRPC-Web and Connect are half duplex on HTTP/1.1.
 web=(--protocol grpcweb)
 web_h2=(--protocol grpcweb --http2-prior-knowledge)
 native=(--protocol grpc --http2-prior-knowledge)
+connect=(--protocol connect)
+connect_h2=(--protocol connect --http2-prior-knowledge)
 
 # call METHOD DATA FLAG...
 call() {
@@ -19,6 +21,8 @@ unary() {
 case_web_unary() { unary "${web[@]}"; }
 case_web_h2_unary() { unary "${web_h2[@]}"; }
 case_native_unary() { unary "${native[@]}"; }
+case_connect_unary() { unary "${connect[@]}"; }
+case_connect_h2_unary() { unary "${connect_h2[@]}"; }
 
 server_stream() {
   call $diagnostics/Stream '{"count": 4, "size": 10}' "$@" \
@@ -27,6 +31,8 @@ server_stream() {
 case_web_server_stream() { server_stream "${web[@]}"; }
 case_web_h2_server_stream() { server_stream "${web_h2[@]}"; }
 case_native_server_stream() { server_stream "${native[@]}"; }
+case_connect_server_stream() { server_stream "${connect[@]}"; }
+case_connect_h2_server_stream() { server_stream "${connect_h2[@]}"; }
 
 client_stream() {
   call $diagnostics/Collect '{"payload": "AAAA"} {"payload": "AAAA"}' "$@" \
@@ -34,6 +40,8 @@ client_stream() {
 }
 case_web_h2_client_stream() { client_stream "${web_h2[@]}"; }
 case_native_client_stream() { client_stream "${native[@]}"; }
+case_connect_client_stream() { client_stream "${connect[@]}"; }
+case_connect_h2_client_stream() { client_stream "${connect_h2[@]}"; }
 
 bidi_stream() {
   call $diagnostics/Chat '{"text": "one"} {"text": "two"}' "$@" \
@@ -41,6 +49,7 @@ bidi_stream() {
 }
 case_web_h2_bidi_stream() { bidi_stream "${web_h2[@]}"; }
 case_native_bidi_stream() { bidi_stream "${native[@]}"; }
+case_connect_h2_bidi_stream() { bidi_stream "${connect_h2[@]}"; }
 
 error_with_details() {
   local error
@@ -55,6 +64,7 @@ error_with_details() {
 }
 case_web_error_with_details() { error_with_details "${web[@]}"; }
 case_native_error_with_details() { error_with_details "${native[@]}"; }
+case_connect_error_with_details() { error_with_details "${connect[@]}"; }
 
 metadata() {
   call $diagnostics/Echo '{"message": "hello"}' -H 'x-peer: one' -H 'x-peer-bin: AAEC/w' "$@" \
@@ -63,5 +73,6 @@ metadata() {
 }
 case_web_metadata() { metadata "${web[@]}"; }
 case_native_metadata() { metadata "${native[@]}"; }
+case_connect_metadata() { metadata "${connect[@]}"; }
 
 run_cases

@@ -27,6 +27,10 @@ pub enum Door {
     WebText,
     /// gRPC.
     Grpc,
+    /// Connect with messages of protobuf, over HTTP/1.1.
+    Connect,
+    /// Connect with messages of JSON, over HTTP/2.
+    ConnectJson,
 }
 
 /// Which method it asks for.
@@ -39,7 +43,7 @@ pub enum Kind {
 }
 
 /// Every door with every method that it has an own way for.
-pub const WAYS: [(Door, Kind); 9] = [
+pub const WAYS: [(Door, Kind); 13] = [
     (Door::Rest, Kind::Unary),
     (Door::Rest, Kind::Stream),
     (Door::Lines, Kind::Stream),
@@ -49,6 +53,10 @@ pub const WAYS: [(Door, Kind); 9] = [
     (Door::WebText, Kind::Stream),
     (Door::Grpc, Kind::Unary),
     (Door::Grpc, Kind::Stream),
+    (Door::Connect, Kind::Unary),
+    (Door::Connect, Kind::Stream),
+    (Door::ConnectJson, Kind::Unary),
+    (Door::ConnectJson, Kind::Stream),
 ];
 
 /// What a call came to.
@@ -108,6 +116,18 @@ fn request(door: Door, kind: Kind, id: &str) -> (Http, Request<Full<Bytes>>) {
             let builder = builder.method("POST").header("content-type", "application/grpc");
             (Http::Two, builder.header("te", "trailers").uri(rpc).body(frames))
         }
+        Door::Connect | Door::ConnectJson => {
+            let (http, format, message): (_, _, Bytes) = match door {
+                Door::Connect => (Http::One, "proto", message.into()),
+                _ => (Http::Two, "json", r#"{"orderId":"order-1"}"#.into()),
+            };
+            let (content_type, body) = match kind {
+                Kind::Unary => (format!("application/{format}"), message),
+                Kind::Stream => (format!("application/connect+{format}"), frame::encode(&message)),
+            };
+            let builder = builder.method("POST").header("content-type", content_type);
+            (http, builder.header("connect-protocol-version", "1").uri(rpc).body(body))
+        }
     };
     (http, request.expect("a request").map(Full::new))
 }
@@ -146,6 +166,19 @@ pub fn read(door: Door, kind: Kind, answer: Answer) -> Outcome {
             assert!(trailers.is_empty(), "a trailer frame in native gRPC");
             let statuses = [&answer.headers, &answer.trailers].into_iter().flat_map(header_statuses);
             (messages, statuses.collect())
+        }
+        Door::Connect | Door::ConnectJson => {
+            let grpc: Vec<_> =
+                answer.headers.keys().filter(|name| name.as_str().starts_with("grpc-")).collect();
+            assert!(grpc.is_empty() && answer.trailers.is_empty(), "a reply of Connect carries {grpc:?}");
+            match kind {
+                Kind::Unary if answer.http == 200 => (1, vec![Status::default()]),
+                Kind::Unary => {
+                    assert_eq!(answer.header("content-type"), "application/json");
+                    (0, vec![connect_status(&answer.json())])
+                }
+                Kind::Stream => envelopes(&answer),
+            }
         }
     };
     Outcome { messages, statuses, answer }
@@ -195,6 +228,44 @@ pub fn json_status(status: &Value) -> Status {
         reason: reason.to_owned(),
         details: details.len(),
     }
+}
+
+/// Reads `{code, message, details}` of Connect.
+pub fn connect_status(error: &Value) -> Status {
+    let name = error["code"].as_str().expect("a code is a name");
+    let name = if name == "canceled" { "cancelled" } else { name };
+    let code = edgeway::grpc::code::by_name(&name.to_uppercase()).expect("a code that exists");
+    let details = error["details"].as_array().cloned().unwrap_or_default();
+    let info = details.iter().find(|detail| detail["type"] == "google.rpc.ErrorInfo");
+    Status {
+        code: i64::from(code as i32),
+        message: error["message"].as_str().unwrap_or_default().to_owned(),
+        reason: info.and_then(|info| info.pointer("/debug/reason")?.as_str()).unwrap_or_default().to_owned(),
+        details: details.len(),
+    }
+}
+
+/// Whole messages of a stream of Connect, and the status of its last envelope.
+fn envelopes(answer: &Answer) -> (usize, Vec<Status>) {
+    assert_eq!(answer.http, 200);
+    let (mut messages, mut statuses, mut body) = (0, Vec::new(), answer.body.clone());
+    while body.len() >= frame::HEADER_LEN {
+        let flags = body.get_u8();
+        let length = body.get_u32() as usize;
+        if body.len() < length {
+            break;
+        }
+        let content = body.split_to(length);
+        assert!(statuses.is_empty(), "an envelope after the last");
+        if flags & 0x02 == 0 {
+            messages += 1;
+            continue;
+        }
+        let end: Value = serde_json::from_slice(&content).expect("the end of a stream is JSON");
+        statuses.push(end.get("error").map_or_else(Status::default, connect_status));
+    }
+    assert_eq!(statuses.is_empty(), answer.broken, "a stream ends once, or breaks");
+    (messages, statuses)
 }
 
 fn header_statuses(headers: &HeaderMap) -> Vec<Status> {

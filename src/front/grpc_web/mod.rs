@@ -128,7 +128,7 @@ fn reply(answer: crate::call::Response, encoding: Encoding) -> Response {
 fn refusal(error: &CallError, encoding: Encoding) -> Response {
     let mut response = Response::new(HttpBody::empty());
     dress(response.headers_mut(), encoding);
-    status::write(error.status(), response.headers_mut());
+    status::write(&error.rpc_status(), response.headers_mut());
     response
 }
 

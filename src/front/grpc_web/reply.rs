@@ -128,7 +128,7 @@ impl Reply {
             return Poll::Pending;
         }
         let mut last = HeaderMap::new();
-        status::write(error.status(), &mut last);
+        status::write(&error.rpc_status(), &mut last);
         Poll::Ready(Some(self.last(&last)))
     }
 }

@@ -26,7 +26,7 @@ mod unary;
 use std::sync::{Arc, OnceLock};
 
 use axum::{body::Body as HttpBody, response::Response};
-use http::{HeaderMap, HeaderName, HeaderValue, Method, header, request::Parts};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header, request::Parts};
 use http_body::Body as _;
 
 pub use self::explain::{Account, Considered, Outcome, Standing, explain};
@@ -66,7 +66,15 @@ async fn answer(opening: Opening, mut head: Parts, body: HttpBody, plan: &Plan) 
     timeout::read(&mut head.headers, &mut context).map_err(refused)?;
     let time = open::body_time(method, &context);
     let frames = request::frames(binding, &found, &head, body, time).await;
-    let frames = frames.map_err(|unfit| refused(unfit.error).with_better(unfit.http))?;
+    let frames = frames.map_err(|unfit| {
+        let foreign = unfit.http == Some(StatusCode::UNSUPPORTED_MEDIA_TYPE);
+        let refusal = refused(unfit.error).with_better(unfit.http);
+        if foreign && found.template.as_str() == method.method.path {
+            refusal.in_plain_text()
+        } else {
+            refusal
+        }
+    })?;
 
     let format = format::choose(&head.headers, &method.rest);
     metadata::unprefix(&mut head.headers);

@@ -35,6 +35,7 @@ struct Inner {
     headers: HeaderMap,
     /// Resolves the types of its details.
     method: Option<Arc<MethodPlan>>,
+    plain: bool,
 }
 
 impl Refusal {
@@ -47,7 +48,14 @@ impl Refusal {
 
     /// A call that its backend ended with an error.
     pub(super) fn backend(method: &Arc<MethodPlan>, status: Status, headers: HeaderMap) -> Self {
-        Self(Box::new(Inner { status, http: None, allow: None, headers, method: Some(Arc::clone(method)) }))
+        Self(Box::new(Inner {
+            status,
+            http: None,
+            allow: None,
+            headers,
+            method: Some(Arc::clone(method)),
+            plain: false,
+        }))
     }
 
     /// The code of its status.
@@ -63,11 +71,25 @@ impl Refusal {
 
     fn new(error: &CallError) -> Self {
         let (status, headers) = (error.status().clone(), HeaderMap::new());
-        Self(Box::new(Inner { status, http: None, allow: None, headers, method: None }))
+        Self(Box::new(Inner { status, http: None, allow: None, headers, method: None, plain: false }))
+    }
+
+    /// For a client that knocked at the path of a method with a content type of no door. It may speak any protocol,
+    /// and one of Connect would take JSON beside an HTTP error for an error of its own kind.
+    pub(super) fn in_plain_text(mut self) -> Self {
+        self.0.plain = true;
+        self
     }
 
     pub(super) fn into_response(self, plan: &Plan) -> Response {
-        let Inner { status, http, allow, headers, method } = *self.0;
+        let Inner { status, http, allow, headers, method, plain } = *self.0;
+        if plain {
+            let mut response = Response::new(HttpBody::from(format!("{}\n", status.message())));
+            *response.status_mut() = http.unwrap_or(StatusCode::UNSUPPORTED_MEDIA_TYPE);
+            dress(response.headers_mut(), "text/plain; charset=utf-8");
+            response.headers_mut().insert("accept-post", HeaderValue::from_static(ACCEPT_POST));
+            return response;
+        }
         let (pool, write, rest) = match &method {
             Some(method) => (&method.pool, &method.write, &method.rest),
             None => (&plan.builtin, &plan.write, &plan.rest),
@@ -200,3 +222,7 @@ fn redirect(location: &str) -> Response {
     }
     response
 }
+
+/// What the path of a method takes (W3C Linked Data Platform, section 7.1, has the header).
+const ACCEPT_POST: &str =
+    "application/json, application/grpc, application/grpc-web, application/grpc-web-text, application/proto";

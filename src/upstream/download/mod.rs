@@ -116,10 +116,8 @@ impl Held {
     /// side noticed first (upstream clocks run late by the way there, and timers ring a moment early or late).
     fn status(&self, headers: &mut HeaderMap) -> Result<(), CallError> {
         let code = match status::normalize(headers) {
-            Some(Code::Cancelled)
-                if self.deadline.is_some_and(|deadline| deadline <= Instant::now() + EARLY) =>
-            {
-                status::write(CallError::deadline_exceeded(true).status(), headers);
+            Some(Code::Cancelled) if failure::is_due(self.deadline) => {
+                status::write(&CallError::deadline_exceeded(true).rpc_status(), headers);
                 Code::DeadlineExceeded
             }
             Some(code) => code,
@@ -134,7 +132,7 @@ impl Held {
 
     fn error(&self, error: &h2::Error) -> CallError {
         let clients_fault = self.upload.as_ref().and_then(Upload::error);
-        self.ended(clients_fault.unwrap_or_else(|| failure::broken_off(self.cluster(), error)))
+        self.ended(clients_fault.unwrap_or_else(|| failure::broken_off(self.cluster(), error, self.deadline)))
     }
 
     fn ended(&self, error: CallError) -> CallError {
@@ -167,6 +165,3 @@ fn check_is_grpc(cluster: &str, status: StatusCode, headers: &HeaderMap) -> Resu
 
 /// Half of what the backend may send unasked, so that it never waits for credit while an answer is collected.
 const MOST_HELD: usize = STREAM_WINDOW as usize / 2;
-
-/// How long before the deadline a CANCELLED already means it.
-const EARLY: std::time::Duration = std::time::Duration::from_millis(10);
