@@ -1,7 +1,6 @@
 //! The Connect door as bytes on the wire: <https://connectrpc.com/docs/protocol>.
 
 #[path = "support/client.rs"]
-#[expect(dead_code, reason = "shared by all test binaries, each uses a part")]
 mod client;
 #[path = "support/edge.rs"]
 mod edge;
@@ -427,6 +426,10 @@ async fn an_error_after_messages_stands_in_the_last_envelope() {
     assert_eq!(end["metadata"]["x-why"], json!(["so", "and so"]));
 }
 
+fn metrics() -> Request<Full<Bytes>> {
+    Request::get("/metrics").body(Full::default()).expect("a request")
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn both_sides_of_a_stream_talk_at_once() {
     let demo = Demo::start("");
@@ -439,6 +442,10 @@ async fn both_sides_of_a_stream_talk_at_once() {
     let mut download = Download::new(response.into_body());
     let first = "\0\0\0\0\x0c{\"text\":\"a\"}";
     download.until(first).await;
+    let metrics = client::send(&demo.gateway.program.admin, Http::One, metrics(), || {}).await;
+    let open =
+        metrics.text().lines().find(|line| line.starts_with("edgeway_streams_active{protocol=\"connect\"}"));
+    assert!(open.is_some_and(|line| line.ends_with(" 1")), "{open:?}");
     upload.send(envelope(0, br#"{"text":"b"}"#)).await;
     let second = format!("{first}\0\0\0\0\x16{{\"index\":1,\"text\":\"b\"}}");
     download.until(&second).await;

@@ -68,7 +68,8 @@ fn refuses(parameter: &[u8]) -> bool {
     weight.first() == Some(&b'0') && weight.iter().all(|byte| matches!(byte, b'0' | b'.'))
 }
 
-/// The first level that makes codes of its own: the one below it makes text half as long again for little less time.
+/// Of 45 kB of JSON the first level makes 6.6 kB at 1000 MB/s, this one 5.0 kB at 630 MB/s, and the sixth, which is
+/// usual, 4.6 kB at 190 MB/s (zlib-rs 0.6).
 const LEVEL: Compression = Compression::new(2);
 
 #[cfg(test)]

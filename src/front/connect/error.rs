@@ -1,7 +1,8 @@
 //! The JSON of an error, and the reply of a unary call that failed.
 //!
 //! ```text
-//! {"code": "not_found", "message": "...", "details": [{"type": "google.rpc.ErrorInfo", "value": base64, "debug": {...}}]}
+//! {"code": "not_found", "message": "...", "details": [ *detail ]}
+//! detail = {"type": "google.rpc.ErrorInfo", "value": base64, "debug": {...}}
 //! ```
 
 use std::sync::Arc;
