@@ -66,7 +66,7 @@ fn validate_tells_where_a_file_is_wrong() {
 
     // Everything that is wrong, in one go.
     let bad = "clusters:\n  orders:\n    target: dns:///orders:50051\n    conect_timeout: 2s\n    dns_refresh_rate: soon\n\
-               policies:\n  - selector: \"*\"\n    timeout: 1 fortnight\ncors: {}\n";
+               policies:\n  - selector: \"*\"\n    timeout: 1 fortnight\nopenapi: {}\n";
     write(&folder, "bad.yaml", bad);
     let says = [
         "bad.yaml:4:5",

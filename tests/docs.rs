@@ -71,6 +71,9 @@ fn every_room_has_its_paragraph_in_order() {
 
 #[test]
 fn configurations_load() {
+    let flags = Flags { config: Some(root().join("deploy/edgeway/edgeway.yaml")), ..Flags::default() };
+    let composed = config::load(&flags, &|_| None).expect("the configuration of docker-compose.yml");
+    assert!(composed.warnings.is_empty(), "{:?}", composed.warnings);
     let page = read("README.md");
     let blocks = blocks(&page, "yaml");
     assert!(blocks.len() >= 2, "found only {} configurations in README.md", blocks.len());

@@ -16,9 +16,9 @@ pub(super) struct DemoBackend {
     /// Where to listen.
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:50051")]
     listen: SocketAddr,
-    /// The name that WhoAmI answers.
-    #[arg(long, default_value = "demo-backend")]
-    name: String,
+    /// The name that WhoAmI answers; that of the machine by default, which tells replicas apart.
+    #[arg(long)]
+    name: Option<String>,
     /// Serve without server reflection.
     #[arg(long)]
     no_reflection: bool,
@@ -31,7 +31,8 @@ impl DemoBackend {
             let address = listener.local_addr().map_err(|error| error.to_string())?;
             say(format_args!("listening on {address}"));
             let mut signals = Signals::catch().map_err(|error| error.to_string())?;
-            let options = BackendOptions { name: self.name, reflection: !self.no_reflection };
+            let name = self.name.unwrap_or_else(host_name);
+            let options = BackendOptions { name, reflection: !self.no_reflection };
             let served = demo::serve(listener, options, async move { signals.next().await }).await;
             served.map_err(|error| ErrorChain(&error).to_string())
         };
@@ -44,5 +45,14 @@ impl DemoBackend {
                 ExitCode::from(FAILED)
             }
         }
+    }
+}
+
+/// What the kernel calls this machine, or this container.
+fn host_name() -> String {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    match name.trim() {
+        "" => "demo-backend".into(),
+        name => name.into(),
     }
 }

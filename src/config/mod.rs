@@ -15,6 +15,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 mod check;
+mod cors;
 mod document;
 mod draft;
 mod environment;
@@ -36,6 +37,7 @@ mod target;
 mod tests;
 mod value;
 
+pub use cors::{Cors, HostPattern, OriginPattern, PortPattern};
 pub use environment::process_environment;
 pub use flags::Flags;
 pub use http::{Http, HttpBinding, HttpRule};
@@ -64,6 +66,8 @@ pub struct Config {
     pub http: Http,
     /// How JSON requests are understood and answered.
     pub rest: Rest,
+    /// Which pages of other origins may call; `None` for none.
+    pub cors: Option<Cors>,
     /// Which gRPC services the gateway has of its own.
     pub own_services: OwnServices,
     /// The process.

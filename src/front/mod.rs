@@ -15,6 +15,7 @@ mod access;
 mod body;
 mod classify;
 mod connect;
+mod cors;
 mod gate;
 mod grpc;
 mod grpc_web;
@@ -37,8 +38,8 @@ use axum::{
 };
 use tower::service_fn;
 
-use self::{access::Access, classify::Door, open::Opening};
-use crate::{plan::Plan, policy::Stack, telemetry::AccessLog};
+use self::{access::Access, classify::Door, cors::Cors, open::Opening};
+use crate::{config, plan::Plan, policy::Stack, telemetry::AccessLog};
 
 /// What all doors of a worker share.
 #[derive(Clone, Debug)]
@@ -50,12 +51,19 @@ struct Shared {
     calls: Stack,
     own: Own,
     access: AccessLog,
+    cors: Option<Cors>,
 }
 
 impl Edge {
     /// Doors that read the plan from `plan` and send calls down `calls`.
-    pub fn new(plan: Arc<ArcSwap<Plan>>, calls: Stack, own: Own, access: AccessLog) -> Self {
-        Self(Arc::new(Shared { plan, calls, own, access }))
+    pub fn new(
+        plan: Arc<ArcSwap<Plan>>,
+        calls: Stack,
+        own: Own,
+        access: AccessLog,
+        cors: Option<config::Cors>,
+    ) -> Self {
+        Self(Arc::new(Shared { plan, calls, own, access, cors: cors.map(Cors::new) }))
     }
 
     /// The public port.
@@ -68,6 +76,28 @@ impl Edge {
     }
 
     async fn serve(self, request: Request) -> Response {
+        let Some(cors) = self.0.cors.clone() else { return self.answer(request).await };
+        let asked = cors.asked(request.headers());
+        let mut response = match cors::is_preflight(request.method(), request.headers()) {
+            true => self.preflight(&cors, &asked, &request),
+            false => self.answer(request).await,
+        };
+        cors.mark(&asked, response.headers_mut());
+        response
+    }
+
+    /// Answers a browser that asks before it sends a request.
+    fn preflight(&self, cors: &Cors, asked: &cors::Asked, request: &Request) -> Response {
+        let access = Access::open(&self.0.access, request, Door::Rest);
+        let routes = &self.0.plan.load().routes;
+        let response = cors.preflight(asked, request.headers(), request.uri().path(), routes);
+        match access {
+            Some(access) => access.follow(response),
+            None => response,
+        }
+    }
+
+    async fn answer(self, request: Request) -> Response {
         let plan = self.0.plan.load_full();
         let door = classify::classify(&request);
         let access = Access::open(&self.0.access, &request, door);

@@ -194,12 +194,13 @@ async fn start_workers(
         let (clusters, plan) = (clusters.clone(), Arc::clone(plan));
         let (metrics, access) = (metrics.clone(), access.clone());
         let own = (config.own_services, serving.clone(), stops.drain.clone());
+        let cors = config.cors.clone();
         let build = move || {
             let lanes = Lanes::start(&clusters);
             let calls = policy::stack(Outbound::new(lanes.clone()), &metrics);
             let (switches, serving, stop) = own;
             let own = Own::new(switches, serving, stop, &metrics);
-            (Edge::new(plan, calls, own, access).router(), lanes)
+            (Edge::new(plan, calls, own, access, cors).router(), lanes)
         };
         let (worker, built) = Worker::start(index, stops.drain.clone(), build).map_err(StartError::Worker)?;
         let ended = |_| StartError::Worker(io::Error::other("it ended while it started"));

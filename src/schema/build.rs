@@ -52,6 +52,7 @@ pub(super) fn build(sets: &[DescriptorSet]) -> Result<Built, BuildError> {
     }
     if faults.is_empty() {
         refuse_oversized(&pool, &merged, &mut faults);
+        refuse_map_entries(&pool, &merged, &mut faults);
         refuse_options(&pool, &merged, &mut faults);
     }
     if faults.is_empty() { Ok(Built { pool, files }) } else { Err(BuildError { faults }) }
@@ -269,6 +270,23 @@ fn refuse_oversized(pool: &DescriptorPool, merged: &Merged, faults: &mut Vec<Fau
         check(file.name(), &|| "the name of a service".to_owned(), service.full_name().len(), MAX_NAME);
         for method in service.methods() {
             check(file.name(), &|| "the name of a method".to_owned(), method.full_name().len(), MAX_NAME);
+        }
+    }
+}
+
+/// Refuses entries of maps that are none: the pool takes their word for it, and whoever asked for the key would panic.
+fn refuse_map_entries(pool: &DescriptorPool, merged: &Merged, faults: &mut Vec<Fault>) {
+    use prost_reflect::Kind::{Bytes, Double, Enum, Float, Message};
+    for entry in pool.all_messages().filter(prost_reflect::MessageDescriptor::is_map_entry) {
+        let single = |number| entry.get_field(number).filter(|field| !field.is_list());
+        let key =
+            single(1).is_some_and(|key| !matches!(key.kind(), Bytes | Double | Enum(_) | Float | Message(_)));
+        if !key || single(2).is_none() {
+            let file = entry.parent_file().name().to_owned();
+            let origin = merged.files.get(&file).map(|source| source.origin.clone()).unwrap_or_default();
+            let error =
+                format!("{} is the entry of a map, and has no key or no value for one", entry.full_name());
+            faults.push(Fault::Invalid { file, origin, error });
         }
     }
 }

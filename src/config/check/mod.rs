@@ -11,6 +11,7 @@ use crate::config::value::{Invalid, choice, duration, listen_address, quoted, sw
 use crate::config::{LogFormat, LogLevel};
 
 mod cluster;
+mod cors;
 mod http;
 mod listener;
 mod policy;
@@ -37,6 +38,7 @@ pub(super) fn read(root: &Node, folder: &Path, problems: &mut Problems) -> Draft
     }
     http::read(&table, &mut draft, problems);
     draft.rest = rest::read(&table, problems);
+    draft.cors = cors::read(&table, problems);
     process(&table, &mut draft, problems);
     logs(&table, &mut draft, problems);
     draft

@@ -2,9 +2,11 @@
 //! (`docs/configuration.md`, held to it by a test) go by.
 
 mod cluster;
+mod cors;
 mod http;
 
 pub(super) use cluster::{CLUSTER, DESCRIPTORS, PROTOS, SERVICE_CONFIG};
+pub(super) use cors::CORS;
 pub(super) use http::{HTTP, HTTP_BINDING, HTTP_CUSTOM, HTTP_RULE};
 
 /// The keys of one kind of table.
@@ -60,7 +62,7 @@ const fn message(name: &'static str, keys: &'static [Key]) -> Place {
 
 /// Every place, in the order of the reference page.
 #[cfg(test)]
-pub(super) static PLACES: [&Place; 21] = [
+pub(super) static PLACES: [&Place; 22] = [
     &ROOT,
     &LISTENER,
     &ADMIN,
@@ -76,6 +78,7 @@ pub(super) static PLACES: [&Place; 21] = [
     &REST,
     &PRINT_OPTIONS,
     &STREAMING,
+    &CORS,
     &GRPC,
     &RUNTIME,
     &SHUTDOWN,
@@ -95,12 +98,13 @@ pub(super) static ROOT: Place = place(
         key("policies", "list", "-", "Deadlines and limits by selector."),
         key("http", "table", "-", "HTTP rules of methods, in the form of `google.api.Http`."),
         key("rest", "table", "-", "How JSON requests are understood and answered."),
+        key("cors", "table", "-", "Which pages of other origins may call. Without it none may."),
         key("grpc", "table", "-", "The gateway's own gRPC services."),
         key("runtime", "table", "-", "The process."),
         key("shutdown", "table", "-", "How the process ends."),
         key("telemetry", "table", "-", "What the process tells about itself."),
     ],
-    &["routes", "openapi", "cors", "authentication", "authorization", "stores", "overload", "config"],
+    &["routes", "openapi", "authentication", "authorization", "stores", "overload", "config"],
 );
 
 pub(super) static LISTENER: Place = place(

@@ -7,6 +7,7 @@ use crate::config::problems::Problems;
 use crate::config::{Config, Diagnostic, Report};
 
 mod bounds;
+mod cors;
 mod http;
 mod keys;
 mod page;

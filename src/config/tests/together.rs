@@ -112,7 +112,7 @@ policies:
     timeout: 5
   - { selector: "*", timeout: 2m, max_timeout: 1m }
 rest: { auto_mapping: on }
-cors: {}
+openapi: {}
 telemetry: { logs: { level: verbose } }
 "#,
         r#"error: listen: expected an address such as `0.0.0.0:8080`, found `8080`
@@ -183,11 +183,11 @@ error: auto_mapping: expected `true` or `false`, found `on`
 15 | rest: { auto_mapping: on }
    |                       ^^
 
-error: `cors` is not supported yet
+error: `openapi` is not supported yet
   --> edgeway.yaml:16:1
    |
-16 | cors: {}
-   | ^^^^
+16 | openapi: {}
+   | ^^^^^^^
    = help: this version would not act on it: leave it out
 
 error: level: expected `error`, `warn`, `info`, `debug`, `trace` or `off`, found `verbose`

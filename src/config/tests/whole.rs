@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
-use http::StatusCode;
+use http::{HeaderName, StatusCode};
 
 use crate::config::tests::{config, loaded, page};
 use crate::config::{
-    AccessLog, Cluster, Descriptors, ErrorFormat, Expose, LoadBalancing, LogFormat, LogLevel, Logs,
-    OwnServices, ParameterName, Policies, Policy, PolicyRule, Protos, Reflection, Rest, RestPolicy, RestRule,
-    Runtime, Shutdown, StreamFormat, Telemetry, TrailingSlash, UrlUnescape,
+    AccessLog, Cluster, Cors, Descriptors, ErrorFormat, Expose, HostPattern, LoadBalancing, LogFormat,
+    LogLevel, Logs, OriginPattern, OwnServices, ParameterName, Policies, Policy, PolicyRule, PortPattern,
+    Protos, Reflection, Rest, RestPolicy, RestRule, Runtime, Shutdown, StreamFormat, Telemetry,
+    TrailingSlash, UrlUnescape,
 };
 use crate::grpc::Code;
 
@@ -24,6 +25,7 @@ fn the_smallest_file() {
     assert_eq!(config.policy_for("shop.v1.Orders", "Get"), Policy::default());
     assert_eq!(config.rest, Rest::default());
     assert!(config.rest.auto_mapping);
+    assert_eq!(config.cors, None);
     assert_eq!(config.rest_for("shop.v1.Orders", "Get"), RestPolicy::default());
     assert_eq!(config.own_services, OwnServices { reflection: true, health: true });
     assert_eq!(config.runtime, Runtime { worker_threads: 0 });
@@ -155,6 +157,20 @@ fn every_key() {
         methods,
     };
     assert_eq!(config.rest, rest);
+    let origin = |scheme, host, port| OriginPattern::Of { scheme, host, port };
+    let cors = Cors {
+        allow_origins: vec![
+            origin("https", HostPattern::Exact("shop.example.com".into()), PortPattern::Default),
+            origin("https", HostPattern::Below("example.com".into()), PortPattern::Default),
+            origin("http", HostPattern::Exact("localhost".into()), PortPattern::Any),
+        ],
+        allow_credentials: true,
+        allow_headers: Some(vec![HeaderName::from_static("x-shop-tenant")]),
+        expose_headers: vec![HeaderName::from_static("x-shop-trace")],
+        max_age: seconds(600),
+        allow_private_network: true,
+    };
+    assert_eq!(config.cors, Some(cors));
     let (watch, get) = (config.rest_for("shop.v1.Orders", "Watch"), config.rest_for("shop.v1.Orders", "Get"));
     assert_eq!((watch.stream_format, watch.add_whitespace), (StreamFormat::Sse, false));
     assert_eq!((get.stream_format, get.add_whitespace), (StreamFormat::Ndjson, true));
@@ -190,7 +206,7 @@ fn keys_of_later_versions() {
     let expected = "tls protocols trusted_proxies max_connections max_connection_age max_connection_age_grace \
         http2 console allow_from respect_dns_ttl connections_per_endpoint http2 health_checks \
         outlier_detection circuit_breakers trip slow_start_window healthCheckConfig retryThrottling methodConfig \
-        routes metadata_prefix compression openapi cors authentication authorization \
+        routes metadata_prefix compression openapi authentication authorization \
         rate_limits rate_limits idempotency retry cache coalesce stores service_name traces metrics \
         sample_ok slow_threshold fields overload config";
     assert_eq!(found.join(" "), expected.split_whitespace().collect::<Vec<_>>().join(" "));
