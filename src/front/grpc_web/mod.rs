@@ -27,6 +27,8 @@ use crate::{
     grpc::{GRPC_ACCEPT_ENCODING, GRPC_ENCODING, GRPC_STATUS, metadata, status},
 };
 
+pub(super) use self::trailers::frame as header_frame;
+
 /// How a client writes and wants to read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Format {
