@@ -45,6 +45,11 @@ fn connect_web() {
     check("connect_web");
 }
 
+#[test]
+fn improbable() {
+    check("improbable");
+}
+
 /// What a client sends by path, query and body arrives at a grpcio backend as Python's own JSON mapping would have
 /// built it.
 #[test]

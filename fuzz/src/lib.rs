@@ -3,4 +3,5 @@
 pub mod codec;
 pub mod query;
 pub mod route;
+pub mod websocket;
 pub mod wire;

@@ -3,6 +3,7 @@
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use tokio::time::Instant;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{Journal, Kind};
 use crate::telemetry::metrics::MethodMetrics;
@@ -57,6 +58,17 @@ pub struct Peer {
     pub address: SocketAddr,
     /// The listener that it came in by.
     pub listener: Arc<str>,
+    /// What goes on after HTTP has ended on the connection.
+    pub sessions: Sessions,
+}
+
+/// WebSockets of a connection, which is not over before they are.
+#[derive(Clone, Debug)]
+pub struct Sessions {
+    /// Their tasks.
+    pub tasks: TaskTracker,
+    /// Fires when no further call may begin.
+    pub drain: CancellationToken,
 }
 
 /// Who set the deadline of a call.
@@ -94,6 +106,8 @@ pub enum Inbound {
     Grpc,
     /// Connect.
     Connect,
+    /// Either subprotocol of WebSocket.
+    WebSocket,
     /// Edgeway itself: reflection, health.
     Control,
 }
@@ -107,6 +121,7 @@ impl Inbound {
             Self::GrpcWebText => "grpc-web-text",
             Self::Grpc => "grpc",
             Self::Connect => "connect",
+            Self::WebSocket => "websocket",
             Self::Control => "control",
         }
     }

@@ -20,7 +20,7 @@ mod journal;
 mod kind;
 
 pub use body::{Body, Chunks, Whole};
-pub use context::{Context, DeadlineSource, Inbound, Peer, Via};
+pub use context::{Context, DeadlineSource, Inbound, Peer, Sessions, Via};
 pub use error::{CallError, reason};
 pub use journal::{Journal, Outcome};
 pub use kind::Kind;

@@ -12,7 +12,7 @@ use axum::{
     extract::Request,
     response::Response,
 };
-use http::header;
+use http::{StatusCode, header};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use tokio::time::Instant;
 use tonic::Code;
@@ -51,6 +51,7 @@ impl Access {
                 Door::GrpcWeb(format) if format.response == Encoding::Text => "grpc-web-text",
                 Door::GrpcWeb(_) => "grpc-web",
                 Door::Connect(_) => "connect",
+                Door::WebSocket => "websocket",
                 Door::Rest => "rest",
             },
             listener: peer.map_or_else(Text::default, |peer| Arc::clone(&peer.listener).into()),
@@ -72,6 +73,17 @@ impl Access {
     /// Counts the bytes of the request body as they are read.
     pub(super) fn count(&self, body: Body) -> Body {
         Body::new(Counted { body, journal: self.journal() })
+    }
+
+    /// Writes the line when it is dropped, an upgraded connection having ended.
+    pub(super) fn upgraded(mut self, status: StatusCode) -> Self {
+        self.record.http_status = status.as_u16();
+        self
+    }
+
+    /// Counts bytes that went to an upgraded connection.
+    pub(super) fn wrote(&mut self, bytes: usize) {
+        self.record.response_bytes += bytes as u64;
     }
 
     /// Writes the line when the answer has ended, or its client has left.

@@ -6,6 +6,7 @@ use http::{HeaderMap, header};
 use super::{
     connect::{self, Shape},
     grpc_web::{Codec, Encoding, Format},
+    websocket,
 };
 
 /// A protocol that clients speak.
@@ -14,13 +15,17 @@ pub(super) enum Door {
     Grpc,
     GrpcWeb(Format),
     Connect(Shape),
+    WebSocket,
     Rest,
 }
 
 /// Told by the content type first: media types are compared without case and without parameters (RFC 9110 section
 /// 8.3.1), since some middleboxes add a charset to whatever they see. A unary call of Connect has the content type of
-/// its message only, and says in another place that it is one.
+/// its message only, and says in another place that it is one; a handshake has none.
 pub(super) fn classify(request: &Request) -> Door {
+    if websocket::asked(request) {
+        return Door::WebSocket;
+    }
     match by_content_type(request) {
         Door::Rest if connect::is_unary(request) => Door::Connect(Shape::Unary),
         door => door,

@@ -3,7 +3,7 @@
 //! | refused | with | because |
 //! |---|---|---|
 //! | methods other than the seven of REST, unless a route is for them | 405 | a scanner asks for them, and nobody else |
-//! | CONNECT and TRACE, whatever routes say | 405 | they are a proxy's: one tunnels, the other gives headers back |
+//! | TRACE, and CONNECT but to a WebSocket | 405 | they are a proxy's: one tunnels, the other gives headers back |
 //! | no authority, several, or two that differ | 400 | whoever routes or authorizes by name could be told another one |
 //! | an authority with user information or other than `host[:port]` | 400 | the same |
 //! | a target over 8 KiB | 414 | |
@@ -14,6 +14,8 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use http::{HeaderValue, Method, StatusCode, Version, header, request::Parts};
+
+use super::websocket;
 
 /// A request that is not let in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,7 +28,8 @@ pub(super) struct Refused {
 pub(super) fn check(head: &Parts, routed: impl Fn(&str) -> bool) -> Result<(), Refused> {
     let refuse = |status, message| Err(Refused { status, message });
     let proxied = [Method::CONNECT, Method::TRACE].contains(&head.method);
-    if proxied || !METHODS.contains(&head.method) && !routed(head.method.as_str()) {
+    let served = !proxied && (METHODS.contains(&head.method) || routed(head.method.as_str()));
+    if !served && !websocket::connects(head) {
         return refuse(StatusCode::METHOD_NOT_ALLOWED, "this method is not served");
     }
     if head.uri.path_and_query().is_some_and(|target| target.as_str().len() > LONGEST_TARGET) {

@@ -5,6 +5,7 @@
 //! | [`grpc`] | `application/grpc`, HTTP/2 | HTTP 200 and the status in trailers |
 //! | [`grpc_web`] | `application/grpc-web`, `-text` | HTTP 200 and the status in a trailer frame |
 //! | [`connect`] | `application/connect+`, a version of Connect | the HTTP status, JSON; of a stream as gRPC-Web |
+//! | [`websocket`] | a handshake | HTTP 101 and the status in the last message |
 //! | [`rest`] | anything else | the HTTP status of the call's status, JSON |
 //!
 //! A door does four things: find the method, make metadata of headers, make frames of the body, and turn the answer of
@@ -24,6 +25,9 @@ mod linger;
 mod open;
 mod own;
 mod rest;
+mod websocket;
+
+pub use websocket::intake;
 
 pub use own::{Own, Serving};
 pub use rest::{Account, Considered, Outcome, Standing, bind, explain};
@@ -114,6 +118,9 @@ impl Edge {
             (Ok(()), Door::Grpc) => grpc::serve(opening, head, body).await,
             (Ok(()), Door::GrpcWeb(format)) => grpc_web::serve(opening, head, body, format).await,
             (Ok(()), Door::Connect(shape)) => connect::serve(opening, head, body, shape).await,
+            (Ok(()), Door::WebSocket) => {
+                return websocket::serve(opening, head, access, self.0.cors.as_ref());
+            }
             (Ok(()), Door::Rest) => rest::serve(opening, head, body).await,
         };
         let response = match access {

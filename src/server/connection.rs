@@ -13,14 +13,14 @@ use hyper_util::{
 };
 use socket2::{SockRef, TcpKeepalive};
 use tokio::net::TcpStream;
-use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
 use super::detect::{Spoken, detect};
-use crate::call::Peer;
+use crate::call::{Peer, Sessions};
 
-/// Serves a socket until it ends; after `drain` only what is open on it.
-pub(super) async fn serve(stream: std::net::TcpStream, router: Router, peer: Peer, drain: CancellationToken) {
+/// Serves a socket until it ends; once its drain has begun only what is open on it.
+pub(super) async fn serve(stream: std::net::TcpStream, router: Router, peer: Peer) {
+    let Sessions { tasks, drain } = peer.sessions.clone();
     let Ok(stream) = TcpStream::from_std(stream) else { return };
     if stream.set_nodelay(true).is_err() {
         return;
@@ -43,7 +43,7 @@ pub(super) async fn serve(stream: std::net::TcpStream, router: Router, peer: Pee
     let ended = match spoken {
         None => return,
         Some(Spoken::Http1(io)) => {
-            let mut connection = pin!(http1().serve_connection(TokioIo::new(io), service));
+            let mut connection = pin!(http1().serve_connection(TokioIo::new(io), service).with_upgrades());
             tokio::select! {
                 ended = connection.as_mut() => ended,
                 () = drain.cancelled() => {
@@ -66,6 +66,8 @@ pub(super) async fn serve(stream: std::net::TcpStream, router: Router, peer: Pee
     if let Err(error) = ended {
         tracing::debug!(client = %peer.address, error = &error as &dyn std::error::Error, "connection ended");
     }
+    tasks.close();
+    tasks.wait().await;
 }
 
 fn with_peer(
@@ -97,6 +99,8 @@ fn http2() -> http2::Builder<TokioExecutor> {
         .initial_connection_window_size(CONNECTION_WINDOW)
         .max_send_buf_size(SEND_BUFFER)
         .max_header_list_size(HEADER_LIST)
+        // WebSockets over HTTP/2 (RFC 8441).
+        .enable_connect_protocol()
         .keep_alive_interval(Some(Duration::from_secs(30)))
         .keep_alive_timeout(Duration::from_secs(10));
     builder

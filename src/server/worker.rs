@@ -18,7 +18,10 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::connection;
-use crate::{call::Peer, telemetry::metrics::Entered};
+use crate::{
+    call::{Peer, Sessions},
+    telemetry::metrics::Entered,
+};
 
 /// One thread with a runtime of its own; what is dealt to it never leaves it.
 pub struct Worker {
@@ -72,12 +75,9 @@ impl Worker {
             let _ = built_out.send(product);
             while let Some(socket) = sockets.recv().await {
                 let open = (Open(Arc::clone(&counted)), socket.counted);
-                let served = connection::serve(
-                    socket.stream,
-                    router.clone(),
-                    Peer { address: socket.peer, listener: socket.listener },
-                    drain.clone(),
-                );
+                let sessions = Sessions { tasks: TaskTracker::new(), drain: drain.clone() };
+                let peer = Peer { address: socket.peer, listener: socket.listener, sessions };
+                let served = connection::serve(socket.stream, router.clone(), peer);
                 tracker.spawn(async move {
                     let _open = open;
                     served.await;

@@ -115,7 +115,7 @@ pub(super) static LISTENER: Place = place(
             "address",
             "address",
             "-",
-            "An IP address or `localhost`, and a port. gRPC, gRPC-Web, Connect and REST share it; port 0 lets the system choose.",
+            "An IP address or `localhost`, and a port. gRPC, gRPC-Web, Connect, WebSocket and REST share it; port 0 lets the system choose.",
         ),
     ],
     &[

@@ -69,6 +69,11 @@ impl Cors {
         }
     }
 
+    /// Whether pages may act in the name of who looks at them.
+    pub(super) fn has_credentials(&self) -> bool {
+        self.0.rules.allow_credentials
+    }
+
     /// Lets the page that asked read a reply, if it may.
     pub(super) fn mark(&self, asked: &Asked, headers: &mut HeaderMap) {
         vary(headers);

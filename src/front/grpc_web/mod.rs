@@ -35,6 +35,8 @@ use crate::{
     plan::MethodPlan,
 };
 
+pub(super) use self::trailers::frame as header_frame;
+
 /// How a client writes and wants to read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Format {

@@ -7,7 +7,7 @@ use http::{HeaderMap, header};
 ///
 /// Lower-case names, CRLF after every line and none after the last but that; visible ASCII only, since clients throw on
 /// anything else. A value with other bytes is left out: it could not be read, and must not end the line early.
-pub(super) fn frame(trailers: &HeaderMap) -> Bytes {
+pub(in crate::front) fn frame(trailers: &HeaderMap) -> Bytes {
     let mut out = BytesMut::with_capacity(64);
     out.put_slice(&[FLAG, 0, 0, 0, 0]);
     for (name, value) in trailers {

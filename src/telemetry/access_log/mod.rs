@@ -61,7 +61,7 @@ impl AccessLog {
 pub struct Record {
     /// The end of the call.
     pub ts: SystemTime,
-    /// The door: `rest`, `grpc`, `grpc-web`, `grpc-web-text`, `connect`.
+    /// The door: `rest`, `grpc`, `grpc-web`, `grpc-web-text`, `connect`, `websocket`.
     pub protocol: &'static str,
     /// The listener's name in the configuration.
     pub listener: Text,
