@@ -98,7 +98,7 @@ fn a_port_in_use_is_told_by_name() {
         check(folder().path(), &arguments, 1, &[&taken.0, "error"]);
     }
     let port = taken.0.rsplit(':').next().expect("a port");
-    check(folder().path(), &["demo", "--port", port, "--admin-port", "0"], 1, &[&taken.0]);
+    check(folder().path(), &["demo", "--port", port, "--admin-port", "0", "--web-port", "0"], 1, &[&taken.0]);
 }
 
 #[test]
@@ -228,7 +228,7 @@ struct Demo {
 impl Demo {
     fn start() -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_edgeway"))
-            .args(["demo", "--port", "0", "--admin-port", "0"])
+            .args(["demo", "--port", "0", "--admin-port", "0", "--web-port", "0"])
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())

@@ -219,7 +219,7 @@ fn root() -> PathBuf {
 
 const PAGES: [&str; 4] = ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "docs/rest-rules.md"];
 
-const FOLDERS: [&str; 7] = [".ci", "bench", "docs", "proto", "scripts", "src", "tests"];
+const FOLDERS: [&str; 8] = [".ci", "bench", "docs", "proto", "scripts", "src", "tests", "web-demo"];
 
 /// Not `.yaml`, which is what operators have, nor `.proto` and `.binpb`, which are theirs as well.
 const ENDINGS: [&str; 5] = [".rs", ".md", ".toml", ".py", ".sh"];

@@ -1,6 +1,11 @@
 //! `edgeway demo`.
 
-use std::{net::SocketAddr, process::ExitCode, time::Duration};
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    process::ExitCode,
+    sync::Arc,
+    time::Duration,
+};
 
 use clap::Args;
 use tokio::{net::TcpListener, runtime};
@@ -8,8 +13,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::{FAILED, complain, run, say};
 use crate::{
-    config::{self, Config, Flags, Report},
-    demo::{self, BackendOptions},
+    config::{self, Config, Cors, Flags, HostPattern, OriginPattern, PortPattern, Report},
+    demo::{self, ApiOrigin, Fleet, WebOptions},
     gateway::Gateway,
 };
 
@@ -21,30 +26,43 @@ pub(super) struct Demo {
     /// The operator's port.
     #[arg(long, default_value_t = 9901)]
     admin_port: u16,
+    /// The port of the web demo's page.
+    #[arg(long, default_value_t = 8081)]
+    web_port: u16,
 }
 
 impl Demo {
     pub(super) fn run(self) -> ExitCode {
-        let stop = CancellationToken::new();
-        let backends = match Backends::start(&stop) {
-            Ok(backends) => backends,
+        let outside = match Outside::start(self.web_port) {
+            Ok(outside) => outside,
             Err(error) => {
-                complain(format_args!("error: cannot start the demo backends: {error}"));
+                complain(format_args!("error: cannot start the demo: {error}"));
                 return ExitCode::from(FAILED);
             }
         };
-        let config = match self.config(&backends.addresses) {
+        let config = match self.config(&outside) {
             Ok(config) => config,
             Err(report) => {
                 complain(report);
                 return ExitCode::from(FAILED);
             }
         };
+        let Outside { runtime, fleet, web, web_address } = outside;
+        let stop = CancellationToken::new();
+        let addresses: Vec<_> = fleet.addresses().collect();
         let code = run::live(config, async |config, metrics, access, signals| {
             let gateway = Gateway::start(config, metrics, access).await?;
+            let address = gateway.addresses().first().map_or(self.address(), |(_, address)| *address);
+            let options = WebOptions { api: ApiOrigin::from(address), fleet: Some(Arc::clone(&fleet)) };
+            let page = demo::serve_web(web, options, stop.clone().cancelled_owned());
+            runtime.spawn(async move {
+                if let Err(error) = page.await {
+                    complain(format_args!("the page of the demo ended: {error}"));
+                }
+            });
             // So that every printed line works when it is read.
             run::ready(&gateway, Duration::from_secs(5)).await;
-            print(&gateway, &backends.addresses);
+            print(&gateway, &addresses, web_address);
             signals.next().await;
             say("\ndraining; Ctrl-C again ends at once");
             tokio::select! {
@@ -54,14 +72,19 @@ impl Demo {
             Ok(())
         });
         stop.cancel();
-        backends.runtime.shutdown_timeout(Duration::from_secs(5));
+        drop(fleet);
+        runtime.shutdown_timeout(Duration::from_secs(5));
         code
     }
 
-    fn config(&self, backends: &[SocketAddr]) -> Result<Config, Report> {
-        let backends: Vec<_> = backends.iter().map(ToString::to_string).collect();
+    fn address(&self) -> SocketAddr {
+        SocketAddr::from((Ipv4Addr::LOCALHOST, self.port))
+    }
+
+    fn config(&self, outside: &Outside) -> Result<Config, Report> {
+        let backends: Vec<_> = outside.fleet.addresses().map(|address| address.to_string()).collect();
         let flags = Flags {
-            listen: Some(format!("127.0.0.1:{}", self.port)),
+            listen: Some(self.address().to_string()),
             admin: Some(format!("127.0.0.1:{}", self.admin_port)),
             upstreams: vec![format!("demo=ipv4:{}", backends.join(","))],
             log_level: Some("warn".into()),
@@ -71,36 +94,41 @@ impl Demo {
         // No environment: a demo is the same everywhere.
         let mut config = config::load(&flags, &|_| None)?.config;
         config.shutdown.drain_delay = Duration::ZERO;
+        config.cors = Some(cors(outside.web_address.port()));
         Ok(config)
     }
 }
 
-/// The demo backends, on threads of their own: they stand for other machines.
-struct Backends {
-    runtime: runtime::Runtime,
-    addresses: Vec<SocketAddr>,
+/// The page may call, and nobody else's: the demo needs nothing that its own page does not.
+fn cors(web_port: u16) -> Cors {
+    let origins = ["127.0.0.1", "localhost"].map(|host| OriginPattern::Of {
+        scheme: "http",
+        host: HostPattern::Exact(host.to_owned()),
+        port: PortPattern::Exact(web_port),
+    });
+    Cors::new(origins.into())
 }
 
-impl Backends {
-    fn start(stop: &CancellationToken) -> std::io::Result<Self> {
+/// The demo backends and the page, on threads of their own: they stand for other machines.
+struct Outside {
+    runtime: runtime::Runtime,
+    fleet: Arc<Fleet>,
+    web: TcpListener,
+    web_address: SocketAddr,
+}
+
+impl Outside {
+    fn start(web_port: u16) -> std::io::Result<Self> {
         let runtime = runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
-        let mut addresses = Vec::new();
-        for index in 1..=BACKENDS {
-            let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0"))?;
-            addresses.push(listener.local_addr()?);
-            let options = BackendOptions { name: format!("backend-{index}"), reflection: true };
-            let serve = demo::serve(listener, options, stop.clone().cancelled_owned());
-            runtime.spawn(async move {
-                if let Err(error) = serve.await {
-                    complain(format_args!("a demo backend ended: {error}"));
-                }
-            });
-        }
-        Ok(Self { runtime, addresses })
+        let (fleet, web) = runtime.block_on(async {
+            let web = TcpListener::bind((Ipv4Addr::LOCALHOST, web_port)).await?;
+            std::io::Result::Ok((Fleet::start(BACKENDS).await?, web))
+        })?;
+        Ok(Self { runtime, fleet: Arc::new(fleet), web_address: web.local_addr()?, web })
     }
 }
 
-fn print(gateway: &Gateway, backends: &[SocketAddr]) {
+fn print(gateway: &Gateway, backends: &[SocketAddr], web: SocketAddr) {
     let plan = gateway.plan();
     let address = gateway.addresses().first().map_or_else(String::new, |(_, address)| address.to_string());
     let backends: Vec<_> = backends.iter().map(ToString::to_string).collect();
@@ -112,6 +140,7 @@ fn print(gateway: &Gateway, backends: &[SocketAddr]) {
         plan.routes.routes().len()
     ));
     say(format_args!("admin          http://{}  /healthz /readyz /metrics", gateway.admin_address()));
+    say(format_args!("web demo       http://{web}"));
     say("\ntry");
     for (what, line) in TRY {
         say(format_args!(

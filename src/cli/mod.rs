@@ -14,6 +14,7 @@ mod routes;
 mod run;
 mod signals;
 mod validate;
+mod web;
 
 use std::{io::Write, path::PathBuf, process::ExitCode, time::Duration};
 
@@ -38,7 +39,7 @@ struct Cli {
 enum Verb {
     /// Run the gateway.
     Run(Configuration),
-    /// Run three demo backends and a gateway before them, and print what to try.
+    /// Run three demo backends, a gateway before them and a web page, and print what to try.
     Demo(demo::Demo),
     /// Check the configuration and its descriptor sets without starting anything.
     Validate(Configuration),
@@ -53,6 +54,9 @@ enum Verb {
     /// Run one demo backend.
     #[command(hide = true)]
     DemoBackend(backend::DemoBackend),
+    /// Serve the page of the web demo for a gateway that runs elsewhere.
+    #[command(hide = true)]
+    DemoWeb(web::DemoWeb),
 }
 
 /// Where the configuration comes from: a file, or flags alone.
@@ -96,6 +100,7 @@ pub fn main() -> ExitCode {
             ExitCode::SUCCESS
         }
         Verb::DemoBackend(backend) => backend.run(),
+        Verb::DemoWeb(web) => web.run(),
     }
 }
 

@@ -1,12 +1,14 @@
 //! The demo backend and the generated code of its protos.
 //!
 //! A gRPC server of tonic's, as any team would write one: it shares nothing with the gateway, so what passes
-//! between the two has to be right on the wire. The demo, the tests and the benchmarks run it.
+//! between the two has to be right on the wire. The demo, the tests and the benchmarks run it. Beside it stand what
+//! `edgeway demo` makes of it: a fleet whose backends can be taken down, and the page that shows the doors.
 
 mod backend;
 mod diagnostics;
 mod drain;
 mod failure;
+mod fleet;
 mod metadata;
 mod meter;
 mod order_request;
@@ -16,11 +18,14 @@ mod seed;
 mod stats;
 mod store;
 mod violations;
+mod web;
 
 #[cfg(test)]
 mod tests;
 
 pub use backend::{BackendError, BackendOptions, serve};
+pub use fleet::{BackendState, Fleet, FleetError};
+pub use web::{ApiOrigin, OriginError, WebOptions, serve_web};
 
 /// The generated code of `proto/ecommerce/v1` and of what it imports, module by package.
 pub mod proto {

@@ -21,6 +21,7 @@ mod diagnostics;
 mod discovery;
 mod lifecycle;
 mod orders;
+mod web;
 
 /// A backend that runs, and a connection to it.
 struct Backend {
