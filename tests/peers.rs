@@ -36,6 +36,11 @@ fn grpc_web() {
 }
 
 #[test]
+fn protobuf_ts() {
+    check("protobuf_ts");
+}
+
+#[test]
 fn connect_web() {
     check("connect_web");
 }

@@ -23,6 +23,10 @@ use edgeway::demo::proto::ecommerce::v1::{
     CallStats, ChatRequest, CollectRequest, CollectResponse, EchoRequest, StatsRequest, StatsResponse,
     StreamRequest, WhoAmIRequest,
 };
+use edgeway::grpc::{
+    frame::{FrameError, Scanner},
+    text,
+};
 use h2::{RecvStream, client::SendRequest};
 use http_body_util::BodyExt;
 use prost::Message;
@@ -37,6 +41,52 @@ use crate::{
     },
     program::Program,
 };
+
+/// A million messages to a browser's client, in text and in binary, and then nothing that is still held.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_million_messages_leave_nothing_behind() {
+    const COUNT: u32 = 1_000_000;
+    let (_backend, gateway) = start("");
+    let stream = StreamRequest { count: COUNT, ..StreamRequest::default() };
+    let read = async |request: Request<Body>, is_text: bool| {
+        let client = Client::open(gateway.address(), One).await;
+        let mut body = client.send(request).await.expect("an answer").into_body();
+        let (mut decoder, mut scanner) = (text::Decoder::default(), Scanner::new(1 << 10));
+        let mut last = Bytes::new();
+        while let Some(frame) = body.frame().await {
+            let Ok(data) = frame.expect("the body is whole").into_data() else { break };
+            let data = if is_text { decoder.decode(&data).expect("base64") } else { data };
+            match scanner.feed(&data) {
+                Ok(()) => {}
+                // The trailer frame, which is no message.
+                Err(error) => {
+                    assert_eq!(error, FrameError::Flags(0x80));
+                    last = data;
+                }
+            }
+        }
+        decoder.finish().expect("whole groups");
+        assert!(last.ends_with(b"grpc-status:0\r\n"), "{}", last.escape_ascii());
+        scanner.messages()
+    };
+    let started = Instant::now();
+    let both = async {
+        tokio::join!(
+            read(http::web(STREAM, &stream), false),
+            read(http::web_text(STREAM, &StreamRequest { count: COUNT / 10, ..stream }), true)
+        )
+    };
+    let found = tokio::time::timeout(Duration::from_secs(120), both).await.expect("a million in time");
+    println!("{found:?} messages in {:?}", started.elapsed());
+    assert_eq!(found, (u64::from(COUNT), u64::from(COUNT / 10)));
+    eventually("nothing is held", Duration::from_secs(5), async || {
+        let metrics = gateway.metrics().await;
+        let held = ["edgeway_streams_active", "edgeway_endpoint_in_flight", "edgeway_downstream_connections"]
+            .map(|name| metrics.sum(name, &[]));
+        if held == [0.0; 3] { Ok(()) } else { Err(format!("{held:?}")) }
+    })
+    .await;
+}
 
 /// A backend that offers 1 GB runs little ahead of a client that reads 1 MB/s, and so does the gateway's memory.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -6,7 +6,7 @@ use crate::config::policy::Policies;
 use crate::config::problems::Problems;
 use crate::config::report::{Diagnostic, Origin};
 use crate::config::{
-    Admin, Cluster, Config, Cors, Http, Listener, Reflection, Rest, Runtime, Shutdown, Telemetry,
+    Admin, Cluster, Config, Cors, Http, Listener, OwnServices, Reflection, Rest, Runtime, Shutdown, Telemetry,
 };
 
 /// A value and where it was written.
@@ -27,6 +27,7 @@ pub(super) struct Draft {
     pub(super) http: Http,
     pub(super) rest: Rest,
     pub(super) cors: Option<Cors>,
+    pub(super) own_services: OwnServices,
     pub(super) runtime: Runtime,
     pub(super) shutdown: Shutdown,
     pub(super) telemetry: Telemetry,
@@ -45,6 +46,7 @@ impl Default for Draft {
             http: Http::default(),
             rest: Rest::default(),
             cors: None,
+            own_services: OwnServices::default(),
             runtime: Runtime::default(),
             shutdown: Shutdown::default(),
             telemetry: Telemetry::default(),
@@ -72,6 +74,7 @@ impl Draft {
             http: self.http,
             rest: self.rest,
             cors: self.cors,
+            own_services: self.own_services,
             runtime: self.runtime,
             shutdown: self.shutdown,
             telemetry: self.telemetry,

@@ -68,6 +68,8 @@ pub struct Config {
     pub rest: Rest,
     /// Which pages of other origins may call; `None` for none.
     pub cors: Option<Cors>,
+    /// Which gRPC services the gateway has of its own.
+    pub own_services: OwnServices,
     /// The process.
     pub runtime: Runtime,
     /// How the process ends.
@@ -90,6 +92,21 @@ pub struct Listener {
 pub struct Admin {
     /// Port 0 lets the system choose.
     pub address: SocketAddr,
+}
+
+/// Which gRPC services the gateway has of its own; a cluster that exposes one of the name comes first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OwnServices {
+    /// `grpc.reflection.v1` and `v1alpha`.
+    pub reflection: bool,
+    /// `grpc.health.v1`.
+    pub health: bool,
+}
+
+impl Default for OwnServices {
+    fn default() -> Self {
+        Self { reflection: true, health: true }
+    }
 }
 
 /// A set of endpoints that serve the same methods.

@@ -5,7 +5,7 @@ use http::{HeaderMap, header};
 
 use super::{
     connect::{self, Shape},
-    grpc_web::{Encoding, Format},
+    grpc_web::{Codec, Encoding, Format},
     websocket,
 };
 
@@ -52,10 +52,15 @@ fn grpc_web(rest: &[u8], headers: &HeaderMap) -> Door {
         Some(subtype) => (Encoding::Text, subtype),
         None => (Encoding::Binary, rest),
     };
-    let proto = subtype.is_empty() || subtype.eq_ignore_ascii_case(b"+proto");
+    let codec = match subtype {
+        [] => Codec::Proto,
+        named if named.eq_ignore_ascii_case(b"+proto") => Codec::Proto,
+        named if named.eq_ignore_ascii_case(b"+json") => Codec::Json,
+        _ => Codec::Other,
+    };
     let response = answer_encoding(headers, request);
     match subtype.first() {
-        None | Some(b'+') => Door::GrpcWeb(Format { request, response, proto }),
+        None | Some(b'+') => Door::GrpcWeb(Format { request, response, codec }),
         Some(_) => Door::Rest,
     }
 }
@@ -164,7 +169,10 @@ mod tests {
     #[test]
     fn the_content_type_decides() {
         use Encoding::{Binary, Text};
-        let web = |request, response, proto| Door::GrpcWeb(Format { request, response, proto });
+        let format = |request, response, codec| Door::GrpcWeb(Format { request, response, codec });
+        let web = |request, response, proto: bool| {
+            format(request, response, if proto { Codec::Proto } else { Codec::Json })
+        };
         for rest in [
             "",
             "application/json",

@@ -14,7 +14,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, Version, header, request::Parts};
 use http_body::Frame;
 
-use super::{body, open, open::Opening};
+use super::{body, open, open::Opening, own};
 use crate::{
     call::{Body, CallError, Inbound},
     grpc::{self, metadata, status},
@@ -51,6 +51,9 @@ async fn call(
     let plan = opening.plan.clone();
     let method = match plan.method(uri.path()) {
         Ok(method) => method,
+        Err(_) if opening.own.has(uri.path()) => {
+            return own::answer(&opening, uri.path(), Inbound::Grpc, headers, body::stream(body)).await;
+        }
         Err(error) => return Err(opening.refused(None, error)),
     };
     let mut context = opening.context(method, Inbound::Grpc);

@@ -9,7 +9,8 @@
 //! | [`rest`] | anything else | the HTTP status of the call's status, JSON |
 //!
 //! A door does four things: find the method, make metadata of headers, make frames of the body, and turn the answer of
-//! the waist into its own words. Past it nobody knows which door a call came in by.
+//! the waist into its own words. Past it nobody knows which door a call came in by. [`own`] answers what is asked of the
+//! gateway itself.
 
 mod access;
 mod body;
@@ -19,13 +20,16 @@ mod cors;
 mod gate;
 mod grpc;
 mod grpc_web;
+mod json;
 mod linger;
 mod open;
+mod own;
 mod rest;
 mod websocket;
 
 pub use websocket::intake;
 
+pub use own::{Own, Serving};
 pub use rest::{Account, Considered, Outcome, Standing, bind, explain};
 
 use std::{convert::Infallible, sync::Arc};
@@ -49,6 +53,7 @@ pub struct Edge(Arc<Shared>);
 struct Shared {
     plan: Arc<ArcSwap<Plan>>,
     calls: Stack,
+    own: Own,
     access: AccessLog,
     cors: Option<Cors>,
 }
@@ -58,10 +63,11 @@ impl Edge {
     pub fn new(
         plan: Arc<ArcSwap<Plan>>,
         calls: Stack,
+        own: Own,
         access: AccessLog,
         cors: Option<config::Cors>,
     ) -> Self {
-        Self(Arc::new(Shared { plan, calls, access, cors: cors.map(Cors::new) }))
+        Self(Arc::new(Shared { plan, calls, own, access, cors: cors.map(Cors::new) }))
     }
 
     /// The public port.
@@ -100,7 +106,7 @@ impl Edge {
         let door = classify::classify(&request);
         let access = Access::open(&self.0.access, &request, door);
         let journal = access.as_ref().map(Access::journal);
-        let opening = Opening { plan, calls: self.0.calls.clone(), journal };
+        let opening = Opening { plan, calls: self.0.calls.clone(), own: self.0.own.clone(), journal };
         let (head, body) = request.into_parts();
         let (mut body, linger) = linger::watch(&head, body);
         if let Some(access) = &access {

@@ -5,6 +5,7 @@ use std::{sync::Arc, time::Duration};
 use http::{HeaderMap, Method, Version};
 use tower::Service;
 
+use super::own::Own;
 use crate::{
     call::{Body, CallError, Context, Inbound, Journal, Request, Response},
     grpc::{GRPC_TIMEOUT, timeout},
@@ -18,6 +19,7 @@ pub(super) struct Opening {
     /// The call lives under this plan to its end.
     pub(super) plan: Arc<Plan>,
     pub(super) calls: Stack,
+    pub(super) own: Own,
     pub(super) journal: Option<Arc<Journal>>,
 }
 

@@ -6,9 +6,12 @@ use std::sync::{
 };
 
 use parking_lot::Mutex;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 
 use crate::{
     admin::{ClusterReadiness, Inspect, Readiness},
+    front::Serving,
     plan::Source,
     telemetry::metrics::EndpointState,
 };
@@ -18,16 +21,47 @@ use crate::{
 pub(super) struct Inspector {
     sources: Arc<Mutex<Vec<Source>>>,
     draining: AtomicBool,
+    serving: watch::Sender<Serving>,
 }
 
 impl Inspector {
     pub(super) fn new(sources: Arc<Mutex<Vec<Source>>>) -> Self {
-        Self { sources, draining: AtomicBool::new(false) }
+        Self { sources, draining: AtomicBool::new(false), serving: watch::Sender::new(Serving::default()) }
     }
 
     /// From here on not ready, whatever the clusters say.
     pub(super) fn drain(&self) {
         self.draining.store(true, Relaxed);
+        self.tell();
+    }
+
+    /// What `grpc.health.v1` says, as it changes.
+    pub(super) fn serving(&self) -> watch::Receiver<Serving> {
+        self.serving.subscribe()
+    }
+
+    /// Keeps that up to date until `stop`. Connections come and go on the workers; one look for all who watch is
+    /// cheaper than a word from each of them.
+    pub(super) async fn follow(self: Arc<Self>, stop: CancellationToken) {
+        while !stop.is_cancelled() {
+            self.tell();
+            let _ = tokio::time::timeout(LOOK, stop.cancelled()).await;
+        }
+    }
+
+    fn tell(&self) {
+        let readiness = self.readiness();
+        let ready = readiness.clusters.iter().filter(|cluster| cluster.ready);
+        let serving = Serving {
+            ready: readiness.ready,
+            draining: readiness.draining,
+            clusters: ready.map(|cluster| cluster.name.clone()).collect(),
+        };
+        self.serving.send_if_modified(|known| {
+            let changed = *known != serving;
+            *known = serving;
+            changed
+        });
     }
 }
 
@@ -62,3 +96,6 @@ fn cluster(source: &Source) -> ClusterReadiness {
         reason: health.reason.or(no_schema),
     }
 }
+
+/// How late a change of a cluster may be told.
+const LOOK: std::time::Duration = std::time::Duration::from_millis(200);

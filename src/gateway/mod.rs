@@ -10,14 +10,14 @@ mod survey;
 use std::{io, net::SocketAddr, sync::Arc};
 
 use arc_swap::ArcSwap;
-use tokio::net::TcpListener;
+use tokio::{net::TcpListener, sync::watch};
 use tokio_util::sync::CancellationToken;
 
 use self::{inspect::Inspector, schemas::Schemas};
 use crate::{
     admin,
     config::{self, Config},
-    front::Edge,
+    front::{Edge, Own, Serving},
     plan::{Plan, Source},
     policy,
     server::{Listener, Worker, Workers, accept},
@@ -102,11 +102,14 @@ impl Gateway {
         let plan = schemas.plan();
 
         let stops = Stops::default();
-        let (workers, lanes) = start_workers(&config, &clusters, &plan, &metrics, &access, &stops).await?;
+        let inspector = Arc::new(Inspector::new(schemas.sources()));
+        let serving = inspector.serving();
+        let (workers, lanes) =
+            start_workers(&config, &clusters, &plan, &metrics, &access, &serving, &stops).await?;
         let Some(first) = lanes.first() else {
             return Err(StartError::Worker(io::Error::other("no worker threads")));
         };
-        let inspector = Arc::new(Inspector::new(schemas.sources()));
+        tokio::spawn(Arc::clone(&inspector).follow(stops.admin.clone()));
         schemas.follow(&Outbound::new(first.clone()));
 
         let addresses =
@@ -183,17 +186,21 @@ async fn start_workers(
     plan: &Arc<ArcSwap<Plan>>,
     metrics: &Metrics,
     access: &AccessLog,
+    serving: &watch::Receiver<Serving>,
     stops: &Stops,
 ) -> Result<(Workers, Vec<Lanes>), StartError> {
     let (mut workers, mut lanes) = (Vec::new(), Vec::new());
     for index in 0..config.runtime.workers() {
         let (clusters, plan) = (clusters.clone(), Arc::clone(plan));
         let (metrics, access) = (metrics.clone(), access.clone());
+        let own = (config.own_services, serving.clone(), stops.drain.clone());
         let cors = config.cors.clone();
         let build = move || {
             let lanes = Lanes::start(&clusters);
             let calls = policy::stack(Outbound::new(lanes.clone()), &metrics);
-            (Edge::new(plan, calls, access, cors).router(), lanes)
+            let (switches, serving, stop) = own;
+            let own = Own::new(switches, serving, stop, &metrics);
+            (Edge::new(plan, calls, own, access, cors).router(), lanes)
         };
         let (worker, built) = Worker::start(index, stops.drain.clone(), build).map_err(StartError::Worker)?;
         let ended = |_| StartError::Worker(io::Error::other("it ended while it started"));

@@ -1,10 +1,12 @@
 //! The words and bytes of gRPC: frames, status tables, metadata, timeouts, compression. No I/O, no clock.
 
 pub mod code;
+pub mod coding;
 pub mod frame;
 pub mod gzip;
 pub mod metadata;
 pub mod status;
+pub mod text;
 pub mod timeout;
 
 pub use tonic::{Code, Status};

@@ -65,6 +65,7 @@ impl Plan {
             routes,
             builtin: schema::builtin(),
             missing,
+            schemas: sources.iter().filter_map(|source| source.schema.clone().ok()).collect(),
             unknown: metrics.unknown_method(),
             write: write_options(&rest, WriteOptions::default().max_bytes),
             rest,

@@ -37,6 +37,8 @@ pub struct Plan {
     pub builtin: DescriptorPool,
     /// Clusters whose services are not known yet, with the reason.
     pub missing: Vec<(Arc<str>, String)>,
+    /// What the clusters have said of their services, in their order.
+    pub schemas: Vec<Arc<schema::Schema>>,
     /// What counts calls of methods that no schema lists.
     pub unknown: Arc<MethodMetrics>,
     /// How JSON requests are answered where no method is known.

@@ -13,8 +13,10 @@ mod deadline;
 mod limit;
 mod record;
 
+pub use record::Record;
+
 use crate::{
-    policy::{deadline::Deadline, limit::Limit, record::Record},
+    policy::{deadline::Deadline, limit::Limit},
     telemetry::Metrics,
     upstream::Outbound,
 };

@@ -41,7 +41,8 @@ pub struct Record<S> {
 }
 
 impl<S> Record<S> {
-    pub(super) fn new(inner: S, metrics: Metrics) -> Self {
+    /// A recorder around `inner`.
+    pub fn new(inner: S, metrics: Metrics) -> Self {
         Self { inner, metrics }
     }
 }

@@ -58,4 +58,40 @@ case_deadline() {
   [[ $error == *DeadlineExceeded* || $error == *'"code": 4'* ]] || { echo "expected code 4, found $error"; return 1; }
 }
 
+# By the gateway's own reflection: no protoset, and nothing is asked of the backend.
+reflected() {
+  "$peers/bin/grpcurl" -plaintext -connect-timeout 3 -max-time 15 "$@"
+}
+
+case_reflection_lists() {
+  local own="grpc.health.v1.Health grpc.reflection.v1.ServerReflection grpc.reflection.v1alpha.ServerReflection"
+  reflected "$address" list | xargs | equals "ecommerce.v1.DiagnosticsService ecommerce.v1.OrderService $own"
+  reflected "$address" list $orders | sed -n 1p | equals "$orders.BatchCreateOrders"
+}
+
+case_reflection_describes() {
+  described $orders.GetOrder 'get: "/v1/orders/{order_id}"'
+  described ecommerce.v1.Order 'string order_id = 1'
+  described ecommerce.v1.Nothing 'Symbol not found'
+}
+
+# described SYMBOL TEXT: the description, or the error in its place, has the text.
+described() {
+  local found
+  found=$(reflected "$address" describe "$1" 2>&1 || true)
+  [[ $found == *"$2"* ]] || { echo "expected $2, found $found"; return 1; }
+}
+
+case_reflection_calls() {
+  reflected -d '{"orderId": "order-1"}' "$address" $orders/GetOrder | json 'm[0]["orderId"]' | equals order-1
+}
+
+case_health() {
+  local check=grpc.health.v1.Health/Check error
+  reflected "$address" $check | json 'm[0]["status"]' | equals SERVING
+  reflected -d "{\"service\": \"$orders\"}" "$address" $check | json 'm[0]["status"]' | equals SERVING
+  error=$(reflected -d '{"service": "nobody"}' "$address" $check 2>&1 || true)
+  [[ $error == *NotFound* ]] || { echo "expected NotFound, found $error"; return 1; }
+}
+
 run_cases

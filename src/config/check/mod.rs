@@ -4,7 +4,7 @@ use std::path::Path;
 
 use crate::config::document::Node;
 use crate::config::draft::Draft;
-use crate::config::keys::{ACCESS, ADMIN, LOGS, ROOT, RUNTIME, SHUTDOWN, TELEMETRY};
+use crate::config::keys::{ACCESS, ADMIN, GRPC, LOGS, ROOT, RUNTIME, SHUTDOWN, TELEMETRY};
 use crate::config::problems::Problems;
 use crate::config::table::Table;
 use crate::config::value::{Invalid, choice, duration, listen_address, quoted, switch, worker_threads};
@@ -76,6 +76,10 @@ fn admin(root: &Table<'_>, draft: &mut Draft, problems: &mut Problems) {
 }
 
 fn process(root: &Table<'_>, draft: &mut Draft, problems: &mut Problems) {
+    if let Some(table) = root.table("grpc", &GRPC, problems) {
+        table.set("reflection", &mut draft.own_services.reflection, problems, switch);
+        table.set("health", &mut draft.own_services.health, problems, switch);
+    }
     if let Some(table) = root.table("runtime", &RUNTIME, problems) {
         table.set("worker_threads", &mut draft.runtime.worker_threads, problems, worker_threads);
     }

@@ -62,7 +62,7 @@ const fn message(name: &'static str, keys: &'static [Key]) -> Place {
 
 /// Every place, in the order of the reference page.
 #[cfg(test)]
-pub(super) static PLACES: [&Place; 21] = [
+pub(super) static PLACES: [&Place; 22] = [
     &ROOT,
     &LISTENER,
     &ADMIN,
@@ -79,6 +79,7 @@ pub(super) static PLACES: [&Place; 21] = [
     &PRINT_OPTIONS,
     &STREAMING,
     &CORS,
+    &GRPC,
     &RUNTIME,
     &SHUTDOWN,
     &TELEMETRY,
@@ -98,6 +99,7 @@ pub(super) static ROOT: Place = place(
         key("http", "table", "-", "HTTP rules of methods, in the form of `google.api.Http`."),
         key("rest", "table", "-", "How JSON requests are understood and answered."),
         key("cors", "table", "-", "Which pages of other origins may call. Without it none may."),
+        key("grpc", "table", "-", "The gateway's own gRPC services."),
         key("runtime", "table", "-", "The process."),
         key("shutdown", "table", "-", "How the process ends."),
         key("telemetry", "table", "-", "What the process tells about itself."),
@@ -381,6 +383,25 @@ pub(super) static STREAMING: Place = place(
             SWITCH,
             "`false`",
             "Whether a line of NDJSON is `{\"result\": message}`, as grpc-gateway has it.",
+        ),
+    ],
+    &[],
+);
+
+pub(super) static GRPC: Place = place(
+    "grpc",
+    &[
+        key(
+            "reflection",
+            SWITCH,
+            "`true`",
+            "Whether server reflection, v1 and v1alpha, tells callers which services are exposed, unless a cluster exposes one of its own.",
+        ),
+        key(
+            "health",
+            SWITCH,
+            "`true`",
+            "Whether `grpc.health.v1.Health` tells callers which services are ready, unless a cluster exposes one of its own.",
         ),
     ],
     &[],

@@ -7,9 +7,9 @@ use http::{HeaderName, StatusCode};
 use crate::config::tests::{config, loaded, page};
 use crate::config::{
     AccessLog, Cluster, Cors, Descriptors, ErrorFormat, Expose, HostPattern, LoadBalancing, LogFormat,
-    LogLevel, Logs, OriginPattern, ParameterName, Policies, Policy, PolicyRule, PortPattern, Protos,
-    Reflection, Rest, RestPolicy, RestRule, Runtime, Shutdown, StreamFormat, Telemetry, TrailingSlash,
-    UrlUnescape,
+    LogLevel, Logs, OriginPattern, OwnServices, ParameterName, Policies, Policy, PolicyRule, PortPattern,
+    Protos, Reflection, Rest, RestPolicy, RestRule, Runtime, Shutdown, StreamFormat, Telemetry,
+    TrailingSlash, UrlUnescape,
 };
 use crate::grpc::Code;
 
@@ -27,6 +27,7 @@ fn the_smallest_file() {
     assert!(config.rest.auto_mapping);
     assert_eq!(config.cors, None);
     assert_eq!(config.rest_for("shop.v1.Orders", "Get"), RestPolicy::default());
+    assert_eq!(config.own_services, OwnServices { reflection: true, health: true });
     assert_eq!(config.runtime, Runtime { worker_threads: 0 });
     assert!(config.runtime.workers() >= 1);
     let (drain_delay, grace) = (Duration::from_secs(5), Duration::from_secs(20));
@@ -174,6 +175,7 @@ fn every_key() {
     assert_eq!((watch.stream_format, watch.add_whitespace), (StreamFormat::Sse, false));
     assert_eq!((get.stream_format, get.add_whitespace), (StreamFormat::Ndjson, true));
     assert_eq!((watch.max_json_depth, get.http_status_of(Code::FailedPrecondition).as_u16()), (32, 412));
+    assert_eq!(config.own_services, OwnServices { reflection: false, health: false });
     assert_eq!(config.runtime.workers(), 4);
     assert_eq!(config.shutdown, Shutdown { drain_delay: seconds(2), grace: seconds(30) });
     let logs =

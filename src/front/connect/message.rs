@@ -5,13 +5,13 @@
 //! implementations do, so that a newer client can call an older backend.
 
 use bytes::{Bytes, BytesMut};
-use tonic::{Code, Status};
-use tonic_types::{ErrorDetails, StatusExt};
+use tonic::Code;
 
 use super::Format;
 use crate::{
     call::{CallError, reason},
-    codec::{ReadError, ReadOptions, Unprintable, WriteError, WriteOptions},
+    codec::{ReadOptions, WriteOptions},
+    front::json,
     grpc::{
         frame::{self, Message},
         gzip::{self, GzipError},
@@ -32,7 +32,7 @@ pub(super) fn read(
             Ok(())
         }
         Format::Json => {
-            method.input.to_wire(message, &read_options(method), out).map_err(|error| unfit(&error))
+            method.input.to_wire(message, &read_options(method), out).map_err(|error| json::unfit(&error))
         }
     })
 }
@@ -49,7 +49,9 @@ pub(super) fn write(
             out.extend_from_slice(&message);
             Ok(())
         }
-        Format::Json => method.output.to_json(message, &write_options(method), out).map_err(unprintable),
+        Format::Json => {
+            method.output.to_json(message, &write_options(method), out).map_err(json::unprintable)
+        }
     }
 }
 
@@ -97,18 +99,6 @@ fn read_options(method: &MethodPlan) -> ReadOptions {
 
 fn write_options(method: &MethodPlan) -> WriteOptions {
     WriteOptions { max_bytes: method.write.max_bytes, ..WriteOptions::default() }
-}
-
-fn unfit(error: &ReadError) -> CallError {
-    let details = ErrorDetails::with_bad_request_violation(error.field_path(), error.description());
-    CallError::client(Status::with_error_details(Code::InvalidArgument, error.to_string(), details))
-}
-
-fn unprintable(error: WriteError) -> CallError {
-    match error.reason() {
-        Unprintable::TooLarge { .. } | Unprintable::TooManyValues { .. } => CallError::reply_too_large(error),
-        _ => CallError::reply_lost(error),
-    }
 }
 
 /// Bytes below which gzip saves no packet and costs all the same.

@@ -8,11 +8,12 @@
 //! Browsers cannot read trailers, so the status comes as a last frame. It always comes: a browser client takes an end
 //! without one for success. Message bytes are never decoded, only their frame headers are followed.
 
+mod messages;
 mod reply;
 mod text;
 mod trailers;
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use axum::{
     body::Body as HttpBody,
@@ -21,10 +22,17 @@ use axum::{
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header, request::Parts};
 
-use super::{body, open, open::Opening};
+use self::messages::Change;
+use super::{body, open, open::Opening, own};
 use crate::{
     call::{Body, CallError, Chunks, Context, Inbound, Whole, reason},
-    grpc::{GRPC_ACCEPT_ENCODING, GRPC_ENCODING, GRPC_STATUS, metadata, status},
+    grpc::{
+        GRPC_ACCEPT_ENCODING, GRPC_ENCODING, GRPC_STATUS,
+        coding::{self, Coding},
+        metadata, status,
+        text::{Decoder, TextError, encode as encode_text},
+    },
+    plan::MethodPlan,
 };
 
 pub(super) use self::trailers::frame as header_frame;
@@ -36,8 +44,17 @@ pub(super) struct Format {
     pub(super) request: Encoding,
     /// Of the answer.
     pub(super) response: Encoding,
-    /// Whether messages are protobuf.
-    pub(super) proto: bool,
+    /// Of the messages, both ways.
+    pub(super) codec: Codec,
+}
+
+/// What messages are written in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Codec {
+    Proto,
+    Json,
+    /// Something else, which is not served.
+    Other,
 }
 
 /// Frames as they are, or as base64.
@@ -52,14 +69,14 @@ pub(super) async fn serve(opening: Opening, mut head: Parts, body: HttpBody, for
     if head.method != Method::POST {
         return (StatusCode::METHOD_NOT_ALLOWED, [(header::ALLOW, "POST")]).into_response();
     }
-    if !format.proto {
+    if format.codec == Codec::Other {
         let text =
-            "expected application/grpc-web, +proto or -text; other message formats are not supported\n";
+            "expected application/grpc-web or application/grpc-web-text, with +proto, +json or neither\n";
         return (StatusCode::UNSUPPORTED_MEDIA_TYPE, text).into_response();
     }
     match call(opening, head.uri, &mut head.headers, body, format).await {
-        Ok(answer) => reply(answer, format.response),
-        Err(error) => refusal(&error, format.response),
+        Ok(answer) => reply(answer, format),
+        Err(error) => refusal(&error, format),
     }
 }
 
@@ -71,22 +88,59 @@ async fn call(
     format: Format,
 ) -> Result<crate::call::Response, CallError> {
     let plan = opening.plan.clone();
+    let inbound = if format.response == Encoding::Text { Inbound::GrpcWebText } else { Inbound::GrpcWeb };
     let method = match plan.method(uri.path()) {
         Ok(method) => method,
+        Err(_) if format.codec == Codec::Proto && opening.own.has(uri.path()) => {
+            let body = decoded(body::stream(body), format.request)?;
+            return own::answer(&opening, uri.path(), inbound, headers, body).await;
+        }
         Err(error) => return Err(opening.refused(None, error)),
     };
-    let inbound = if format.response == Encoding::Text { Inbound::GrpcWebText } else { Inbound::GrpcWeb };
     let mut context = opening.context(method, inbound);
     if let Err(error) = open::grpc_timeout(headers, &mut context) {
         return Err(opening.refused(Some(method), error));
     }
     metadata::from_client(headers);
+    let coding = Coding::of(headers);
+    let accepted = coding::values(headers, &GRPC_ACCEPT_ENCODING);
+    if format.codec == Codec::Json {
+        // Edgeway writes the requests itself and reads the answers itself.
+        headers.remove(GRPC_ENCODING);
+        headers.remove(GRPC_ACCEPT_ENCODING);
+    }
     let time = open::body_time(method, &context);
-    let body = match read(body, format.request, &context, time).await {
+    let body = read(body, format.request, &context, time).await.and_then(|body| match format.codec {
+        Codec::Json => Change::from_json(method, coding).apply(body),
+        Codec::Proto | Codec::Other => Ok(body),
+    });
+    let body = match body {
         Ok(body) => body,
         Err(error) => return Err(opening.refused(Some(method), error)),
     };
-    opening.call(method, context, std::mem::take(headers), body).await
+    let answer = opening.call(method, context, std::mem::take(headers), body).await?;
+    readable(answer, method, format, &accepted)
+}
+
+/// An answer whose messages its client can read.
+fn readable(
+    answer: crate::call::Response,
+    method: &Arc<MethodPlan>,
+    format: Format,
+    accepted: &[Bytes],
+) -> Result<crate::call::Response, CallError> {
+    let (mut head, body) = answer.into_parts();
+    let coding = Coding::of(&head.headers);
+    let body = match format.codec {
+        Codec::Json => Change::to_json(method, coding).apply(body)?,
+        _ if coding == Coding::Identity || coding::lists(accepted, &head.headers) => {
+            return Ok(crate::call::Response::from_parts(head, body));
+        }
+        // grpc-go's servers compress unasked when they are told to, and so did Envoy in front of them.
+        _ => Change::inflate(method, coding).apply(body)?,
+    };
+    head.headers.remove(GRPC_ENCODING);
+    Ok(crate::call::Response::from_parts(head, body))
 }
 
 async fn read(
@@ -97,12 +151,17 @@ async fn read(
 ) -> Result<Body, CallError> {
     let body =
         if context.kind.client_streaming() { body::stream(body) } else { body::gather(body, time).await? };
+    decoded(body, encoding)
+}
+
+/// The frames of a request.
+fn decoded(body: Body, encoding: Encoding) -> Result<Body, CallError> {
     if encoding == Encoding::Binary {
         return Ok(body);
     }
     match body.into_whole() {
         Ok(whole) => {
-            let mut decoder = text::Decoder::default();
+            let mut decoder = Decoder::default();
             let frames =
                 decoder.decode(&whole.chunks.join()).and_then(|frames| decoder.finish().map(|()| frames));
             let frames = frames.map_err(bad_text)?;
@@ -112,33 +171,36 @@ async fn read(
     }
 }
 
-fn bad_text(error: text::TextError) -> CallError {
+fn bad_text(error: TextError) -> CallError {
     CallError::refused(tonic::Code::InvalidArgument, reason::BAD_REQUEST, error.to_string())
 }
 
-fn reply(answer: crate::call::Response, encoding: Encoding) -> Response {
+fn reply(answer: crate::call::Response, format: Format) -> Response {
     let (mut head, body) = answer.into_parts();
-    dress(&mut head.headers, encoding);
+    let compresses = head.headers.contains_key(GRPC_ENCODING);
+    dress(&mut head.headers, format);
     // Trailers-only stays in the head: a trailer frame beside it would hide the error from some clients.
     if head.headers.contains_key(GRPC_STATUS) {
         return Response::from_parts(head, HttpBody::empty());
     }
-    Response::from_parts(head, reply::body(body, encoding))
+    Response::from_parts(head, reply::body(body, format.response, compresses))
 }
 
 /// A call that ended without an answer, as trailers-only.
-fn refusal(error: &CallError, encoding: Encoding) -> Response {
+fn refusal(error: &CallError, format: Format) -> Response {
     let mut response = Response::new(HttpBody::empty());
-    dress(response.headers_mut(), encoding);
+    dress(response.headers_mut(), format);
     status::write(&error.rpc_status(), response.headers_mut());
     response
 }
 
 /// Content types are written without parameters: protobuf-ts compares them to the letter.
-fn dress(headers: &mut HeaderMap, encoding: Encoding) {
-    let content_type = match encoding {
-        Encoding::Binary => "application/grpc-web+proto",
-        Encoding::Text => "application/grpc-web-text+proto",
+fn dress(headers: &mut HeaderMap, format: Format) {
+    let content_type = match (format.response, format.codec) {
+        (Encoding::Binary, Codec::Json) => "application/grpc-web+json",
+        (Encoding::Binary, _) => "application/grpc-web+proto",
+        (Encoding::Text, Codec::Json) => "application/grpc-web-text+json",
+        (Encoding::Text, _) => "application/grpc-web-text+proto",
     };
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
     headers.remove(GRPC_ACCEPT_ENCODING);
@@ -156,6 +218,6 @@ fn dress(headers: &mut HeaderMap, encoding: Encoding) {
 fn encode(encoding: Encoding, frames: Bytes) -> Bytes {
     match encoding {
         Encoding::Binary => frames,
-        Encoding::Text => text::encode(&frames),
+        Encoding::Text => encode_text(&frames),
     }
 }

@@ -10,21 +10,27 @@ use bytes::{Bytes, BytesMut};
 use http::HeaderMap;
 use http_body::Frame;
 
-use super::{Encoding, encode, text, trailers};
+use super::{Encoding, encode, trailers};
 use crate::{
     call::{Body, CallError, Whole},
-    grpc::{frame::Scanner, status},
+    grpc::{
+        frame::{COMPRESSED, Scanner},
+        status, text,
+    },
 };
 
 /// Frames, then the trailer frame.
-pub(super) fn body(body: Body, encoding: Encoding) -> HttpBody {
+///
+/// `compresses` says that the head names a compression, so that the client knows of it.
+pub(super) fn body(body: Body, encoding: Encoding, compresses: bool) -> HttpBody {
     match body.into_whole() {
-        Ok(whole) => complete(whole, encoding),
+        Ok(whole) => complete(whole, encoding, compresses),
         Err(body) => HttpBody::new(Reply {
             body,
             encoding,
             encoder: text::Encoder::default(),
             scanner: Scanner::new(usize::MAX),
+            compresses,
             broken: None,
             ended: false,
         }),
@@ -32,11 +38,18 @@ pub(super) fn body(body: Body, encoding: Encoding) -> HttpBody {
 }
 
 /// One piece, so that small answers leave in one write.
-fn complete(whole: Whole, encoding: Encoding) -> HttpBody {
-    let last = trailers::frame(&whole.trailers.unwrap_or_default());
+fn complete(whole: Whole, encoding: Encoding, compresses: bool) -> HttpBody {
+    let mut last = trailers::frame(&whole.trailers.unwrap_or_default());
     let mut out = BytesMut::with_capacity(whole.chunks.len() + last.len());
     for chunk in whole.chunks.iter() {
         out.extend_from_slice(chunk);
+    }
+    // The flag stands in the first byte: a body that is complete has one message at most.
+    if !compresses && out.first() == Some(&COMPRESSED) {
+        out.clear();
+        let mut trailers = HeaderMap::new();
+        status::write(&undeclared().rpc_status(), &mut trailers);
+        last = trailers::frame(&trailers);
     }
     let message_end = out.len();
     out.extend_from_slice(&last);
@@ -61,6 +74,7 @@ struct Reply {
     encoding: Encoding,
     encoder: text::Encoder,
     scanner: Scanner,
+    compresses: bool,
     /// The transport is to be aborted for this.
     broken: Option<CallError>,
     ended: bool,
@@ -88,14 +102,23 @@ impl http_body::Body for Reply {
                 Some(Err(error)) => return this.error(error, cx),
                 None => return this.error(CallError::reply_lost("the answer ended without a status"), cx),
             };
-            match frame.into_data().map(|data| this.data(&data)) {
-                // Text of one or two bytes waits for the third; an empty frame in its place would count against the
-                // connection at clients that bound them.
-                Ok(data) if data.is_empty() => {}
-                Ok(data) => return Poll::Ready(Some(Ok(Frame::data(data)))),
+            let boundary = this.scanner.at_boundary();
+            let data = match frame.into_data() {
+                Ok(data) => data,
                 Err(frame) => {
                     return Poll::Ready(Some(this.last(&frame.into_trailers().unwrap_or_default())));
                 }
+            };
+            // Cannot fail: the waist has checked these frames. If it did, nothing after it would be a boundary.
+            let _ = this.scanner.feed(&data);
+            if this.scanner.compressed() && !this.compresses {
+                return this.end(undeclared(), boundary, cx);
+            }
+            match this.data(&data) {
+                // Text of one or two bytes waits for the third; an empty frame in its place would count against the
+                // connection at clients that bound them.
+                data if data.is_empty() => {}
+                data => return Poll::Ready(Some(Ok(Frame::data(data)))),
             }
         }
     }
@@ -103,8 +126,6 @@ impl http_body::Body for Reply {
 
 impl Reply {
     fn data(&mut self, data: &Bytes) -> Bytes {
-        // Cannot fail: the waist has checked these frames. If it did, nothing after it would be a boundary.
-        let _ = self.scanner.feed(data);
         match self.encoding {
             Encoding::Binary => data.clone(),
             Encoding::Text => self.encoder.encode(data, self.scanner.at_boundary()),
@@ -121,7 +142,18 @@ impl Reply {
         error: CallError,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, CallError>>> {
-        if !self.scanner.at_boundary() {
+        let boundary = self.scanner.at_boundary();
+        self.end(error, boundary, cx)
+    }
+
+    /// Ends the answer with an error; `boundary` says whether a frame may stand where the client's bytes end.
+    fn end(
+        &mut self,
+        error: CallError,
+        boundary: bool,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, CallError>>> {
+        if !boundary {
             // Pending once: the server then writes out what it was given, which an abort would discard.
             self.broken = Some(error);
             cx.waker().wake_by_ref();
@@ -131,4 +163,9 @@ impl Reply {
         status::write(&error.rpc_status(), &mut last);
         Poll::Ready(Some(self.last(&last)))
     }
+}
+
+/// A message that is flagged as compressed where no header says how.
+fn undeclared() -> CallError {
+    CallError::reply_lost("the backend compressed it and does not say how")
 }

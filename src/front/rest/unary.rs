@@ -7,7 +7,8 @@ use http_body_util::BodyExt;
 use super::{dress, raw, refuse::Refusal};
 use crate::{
     call::{self, CallError},
-    codec::{self, Unprintable, WriteOptions},
+    codec::{self, WriteOptions},
+    front::json,
     grpc::{
         Code,
         frame::{Decoder, Message},
@@ -61,10 +62,7 @@ pub(super) fn write(
         Some(field) => codec::wire_to_message(&method.method.output, message)
             .and_then(|message| codec::field_to_json(&message, field, options, out)),
     };
-    written.map_err(|error| match error.reason() {
-        Unprintable::TooLarge { .. } | Unprintable::TooManyValues { .. } => CallError::reply_too_large(error),
-        _ => CallError::reply_lost(error),
-    })
+    written.map_err(json::unprintable)
 }
 
 /// The bytes of a message.
