@@ -15,7 +15,10 @@ use socket2::{SockRef, TcpKeepalive};
 use tokio::net::TcpStream;
 use tower::ServiceExt;
 
-use super::detect::{Spoken, detect};
+use super::{
+    detect::{Spoken, detect},
+    gather::Gather,
+};
 use crate::call::{Peer, Sessions};
 
 /// Serves a socket until it ends; once its drain has begun only what is open on it.
@@ -53,7 +56,7 @@ pub(super) async fn serve(stream: std::net::TcpStream, router: Router, peer: Pee
             }
         }
         Some(Spoken::Http2(io)) => {
-            let mut connection = pin!(http2().serve_connection(TokioIo::new(io), service));
+            let mut connection = pin!(http2().serve_connection(TokioIo::new(Gather::new(io)), service));
             tokio::select! {
                 ended = connection.as_mut() => ended,
                 () = drain.cancelled() => {

@@ -7,6 +7,7 @@
 mod accept;
 mod connection;
 mod detect;
+mod gather;
 mod worker;
 
 pub use accept::{Listener, accept};
