@@ -2,33 +2,20 @@
 
 #[path = "../fuzz/src/codec.rs"]
 mod codec;
-
-use std::fs;
-use std::path::Path;
-
-/// Runs `check` on every seed; one folder serves all targets, since all read the same input.
-fn replay(check: fn(&[u8])) {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/seeds/codec");
-    let seeds = fs::read_dir(&folder).expect("the folder of seeds").map(|seed| seed.expect("a seed").path());
-    let seeds: Vec<_> = seeds.collect();
-    assert!(seeds.len() > 40, "{} holds only {seeds:?}", folder.display());
-    for seed in seeds {
-        eprintln!("{}", seed.display());
-        check(&fs::read(&seed).expect("a seed can be read"));
-    }
-}
+#[path = "support/seeds.rs"]
+mod seeds;
 
 #[test]
 fn json_to_wire() {
-    replay(codec::read);
+    seeds::replay("codec", 40, codec::read);
 }
 
 #[test]
 fn wire_to_json() {
-    replay(codec::print);
+    seeds::replay("codec", 40, codec::print);
 }
 
 #[test]
 fn differential() {
-    replay(codec::differential);
+    seeds::replay("codec", 40, codec::differential);
 }

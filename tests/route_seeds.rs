@@ -2,27 +2,15 @@
 
 #[path = "../fuzz/src/route.rs"]
 mod route;
-
-use std::fs;
-use std::path::Path;
-
-/// Runs `check` on every seed of `target`.
-fn replay(target: &str, check: fn(&[u8])) {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/seeds").join(target);
-    let seeds = fs::read_dir(&folder).expect("the folder of seeds").map(|seed| seed.expect("a seed").path());
-    let seeds: Vec<_> = seeds.collect();
-    assert!(seeds.len() > 5, "{} holds only {seeds:?}", folder.display());
-    for seed in seeds {
-        check(&fs::read(&seed).expect("a seed can be read"));
-    }
-}
+#[path = "support/seeds.rs"]
+mod seeds;
 
 #[test]
 fn template() {
-    replay("template", route::template);
+    seeds::replay("template", 5, route::template);
 }
 
 #[test]
 fn route() {
-    replay("route", route::route);
+    seeds::replay("route", 5, route::route);
 }
