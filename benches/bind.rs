@@ -10,7 +10,7 @@ use edgeway::{
     plan::{Plan, Source},
     schema::{DescriptorSet, Schema},
     telemetry::Metrics,
-    upstream::{Clusters, Settings},
+    upstream::Clusters,
 };
 
 /// The routes of `tests/data/binding`.
@@ -25,14 +25,7 @@ fn routes() -> Plan {
     let config = config::load(&flags, &|_| None).expect("a configuration").config;
     let cluster = config.clusters.first().expect("a cluster").clone();
     let metrics = Metrics::new();
-    let settings = Settings {
-        name: cluster.name.as_str().into(),
-        target: cluster.target.clone(),
-        dns_refresh_rate: cluster.dns_refresh_rate,
-        connect_timeout: cluster.connect_timeout,
-        balancing: cluster.load_balancing,
-    };
-    let clusters = Clusters::new([settings], &metrics);
+    let clusters = Clusters::new([cluster.clone()], &metrics);
     let way_out = Arc::clone(clusters.iter().next().expect("a cluster"));
     let source = Source { config: Arc::new(cluster), cluster: way_out, schema: Ok(Arc::new(schema)) };
     Plan::compile(1, &config, &[source], &metrics).0

@@ -6,7 +6,10 @@ use tokio::time::Instant;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{Journal, Kind};
-use crate::telemetry::metrics::MethodMetrics;
+use crate::{
+    config::{Address, AttemptPolicy},
+    telemetry::metrics::MethodMetrics,
+};
 
 /// What the way out and the policies must know of a call. Written by the door, completed by `policy::Deadline`.
 #[derive(Clone, Debug)]
@@ -17,6 +20,8 @@ pub struct Context {
     pub inbound: Inbound,
     /// Where the call and its attempts are counted.
     pub metrics: Arc<MethodMetrics>,
+    /// How attempts are made.
+    pub attempts: Arc<AttemptPolicy>,
     /// What the access log will say, when there is one.
     pub journal: Option<Arc<Journal>>,
     /// When its door took it up; time is counted from here.
@@ -40,6 +45,7 @@ impl Context {
             kind,
             inbound,
             metrics,
+            attempts: Arc::default(),
             journal: None,
             started: Instant::now(),
             client_timeout: None,
@@ -133,7 +139,7 @@ pub struct Via {
     /// The cluster's name in the configuration.
     pub cluster: Arc<str>,
     /// The endpoint that answered.
-    pub endpoint: SocketAddr,
+    pub endpoint: Address,
     /// Tries, the one that was answered included.
     pub attempts: u32,
 }

@@ -14,7 +14,7 @@ use crate::config::substitute::Variables;
 use crate::config::{Config, check, document, environment};
 
 /// A configuration and where it came from.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Loaded {
     /// Valid in itself.
     pub config: Config,

@@ -9,12 +9,12 @@
 //! Defaults < file < environment < flags. `docs/configuration.md` is the reference of the keys and is held
 //! to [`keys`] by a test. Nothing here looks up a name or opens a file other than the configuration.
 
-use std::fmt;
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::time::Duration;
 
+mod balancing;
 mod check;
+mod cluster;
 mod cors;
 mod document;
 mod draft;
@@ -27,16 +27,21 @@ mod overrides;
 mod policy;
 mod problems;
 mod report;
+mod resilience;
 mod rest;
 mod selector;
+mod service_config;
 mod substitute;
 mod suggest;
 mod table;
 mod target;
 #[cfg(test)]
 mod tests;
+mod tls;
 mod value;
 
+pub use balancing::{LoadBalancing, Locality, RingHash, SessionAffinity, SlowStart, WeightedRoundRobin};
+pub use cluster::{Cluster, ConnectionSettings, Descriptors, Expose, Protos, Reflection};
 pub use cors::{Cors, HostPattern, OriginPattern, PortPattern};
 pub use environment::process_environment;
 pub use flags::Flags;
@@ -44,15 +49,24 @@ pub use http::{Http, HttpBinding, HttpRule};
 pub use load::{Loaded, load};
 pub use policy::{Policies, Policy, PolicyRule};
 pub use report::{Diagnostic, Origin, Report, Severity};
+pub use resilience::{
+    AdaptiveConcurrency, CircuitBreakers, FailurePercentageEjection, HealthCheck, HealthMode,
+    OutlierDetection, SuccessRateEjection,
+};
 pub use rest::{
     ErrorFormat, ParameterName, Rest, RestPolicy, RestRule, StreamFormat, TrailingSlash, UrlUnescape,
 };
 pub use selector::Selector;
-pub use target::Target;
+pub use service_config::{
+    Again, AttemptPolicy, Codes, HedgingPolicy, MethodConfig, MethodName, RetryPolicy, RetryThrottling,
+    ServiceConfig,
+};
+pub use target::{Address, Target};
+pub use tls::{ClientTls, Identity};
 pub use value::Invalid;
 
 /// A whole configuration, valid in itself: names are unique, defaults are filled in.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Config {
     /// At least one; names and addresses are unique.
     pub listeners: Vec<Listener>,
@@ -107,79 +121,6 @@ impl Default for OwnServices {
     fn default() -> Self {
         Self { reflection: true, health: true }
     }
-}
-
-/// A set of endpoints that serve the same methods.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Cluster {
-    /// Letters, digits, `.`, `_` and `-`.
-    pub name: String,
-    /// Where the endpoints are.
-    pub target: Target,
-    /// How often a DNS target is looked up; above zero.
-    pub dns_refresh_rate: Duration,
-    /// How long a connection may take to open; above zero.
-    pub connect_timeout: Duration,
-    /// Whether readiness waits for it.
-    pub required: bool,
-    /// What callers can reach; `None` means everything but `grpc.*`. See [`Cluster::exposes`].
-    pub expose: Option<Vec<Expose>>,
-    /// Where the schema comes from.
-    pub descriptors: Descriptors,
-    /// Which endpoint a call goes to.
-    pub load_balancing: LoadBalancing,
-}
-
-/// One element of `expose`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Expose {
-    /// The methods of a selector.
-    Methods(Selector),
-    /// `pkg.Name`: one method, or every method of the service of that full name.
-    Name(String),
-}
-
-/// Where the schema of a cluster comes from. At least one source is given.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Descriptors {
-    /// Whether the backend is asked.
-    pub reflection: Reflection,
-    /// How often the backend is asked again; above zero.
-    pub refresh_interval: Duration,
-    /// Files of a `FileDescriptorSet`, relative paths resolved against the configuration file's folder.
-    pub protosets: Vec<PathBuf>,
-    /// Proto files to be compiled.
-    pub protos: Protos,
-}
-
-/// Proto files to be compiled in process.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Protos {
-    /// As `import` statements would name them, or paths below an import path.
-    pub files: Vec<PathBuf>,
-    /// The folders that `import` statements are looked up in, in this order; relative paths resolved against the
-    /// configuration file's folder. At least one where there are files.
-    pub import_paths: Vec<PathBuf>,
-}
-
-/// Whether a backend is asked for its schema.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reflection {
-    /// Asked; its absence is no failure where protosets serve.
-    Auto,
-    /// Asked; a failure keeps the cluster from being ready.
-    Always,
-    /// Not asked; protosets are given.
-    Never,
-}
-
-/// Which endpoint a call goes to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LoadBalancing {
-    /// One after the other.
-    RoundRobin,
-    /// The less loaded of two chosen at random (gRFC A48).
-    LeastRequest,
 }
 
 /// The process.
@@ -270,62 +211,6 @@ impl Config {
     }
 }
 
-impl Cluster {
-    /// With the defaults for everything but name and target.
-    pub fn new(name: impl Into<String>, target: Target) -> Self {
-        Self {
-            name: name.into(),
-            target,
-            dns_refresh_rate: Duration::from_secs(5),
-            connect_timeout: Duration::from_secs(2),
-            required: true,
-            expose: None,
-            descriptors: Descriptors::default(),
-            load_balancing: LoadBalancing::LeastRequest,
-        }
-    }
-
-    /// Whether callers can reach any method of the service with the full name `service`.
-    pub fn exposes_service(&self, service: &str) -> bool {
-        match &self.expose {
-            None => self.exposes(service, ""),
-            // Which methods it has is not known yet; `exposes` decides on each.
-            Some(_) => true,
-        }
-    }
-
-    /// Whether callers can reach `method` of the service with the full name `service`.
-    pub fn exposes(&self, service: &str, method: &str) -> bool {
-        match &self.expose {
-            None => service != "grpc" && !service.starts_with("grpc."),
-            Some(exposed) => exposed.iter().any(|exposed| exposed.matches(service, method)),
-        }
-    }
-}
-
-impl Expose {
-    /// Whether `method` of the service with the full name `service` is meant.
-    pub fn matches(&self, service: &str, method: &str) -> bool {
-        match self {
-            Self::Methods(selector) => selector.matches(service, method),
-            Self::Name(name) => {
-                let rest = name.strip_prefix(service);
-                rest.is_some_and(|rest| rest.is_empty() || rest.strip_prefix('.') == Some(method))
-            }
-        }
-    }
-}
-
-/// As written.
-impl fmt::Display for Expose {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Methods(selector) => selector.fmt(f),
-            Self::Name(name) => f.write_str(name),
-        }
-    }
-}
-
 impl Runtime {
     /// How many worker threads to start: as written, or one per CPU that this process may use, which
     /// counts a cgroup's quota.
@@ -355,24 +240,6 @@ impl LogLevel {
             Self::Info => "info",
             Self::Debug => "debug",
             Self::Trace => "trace",
-        }
-    }
-}
-
-impl Descriptors {
-    /// Whether files alone make a schema.
-    pub fn has_files(&self) -> bool {
-        !self.protosets.is_empty() || !self.protos.files.is_empty()
-    }
-}
-
-impl Default for Descriptors {
-    fn default() -> Self {
-        Self {
-            reflection: Reflection::Auto,
-            refresh_interval: Duration::from_secs(30),
-            protosets: Vec::new(),
-            protos: Protos::default(),
         }
     }
 }

@@ -10,7 +10,9 @@
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
+use std::path::Path;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use crate::config::suggest::{closest, did_you_mean, one_of};
 use crate::config::value::{Invalid, quoted};
@@ -19,7 +21,7 @@ use crate::config::value::{Invalid, quoted};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Target {
     /// Fixed addresses: at least one, none twice.
-    Static(Vec<SocketAddr>),
+    Static(Vec<Address>),
     /// Every address of a name, asked again and again.
     Dns {
         /// The DNS server to ask; `None` means the servers of the system.
@@ -31,6 +33,30 @@ pub enum Target {
     },
 }
 
+/// Where one endpoint listens.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Address {
+    /// TCP.
+    Tcp(SocketAddr),
+    /// A Unix socket, by its path; one that begins with NUL is abstract.
+    Unix(Arc<Path>),
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp(address) => address.fmt(f),
+            Self::Unix(path) => write!(f, "unix:{}", path.display()),
+        }
+    }
+}
+
+impl From<SocketAddr> for Address {
+    fn from(address: SocketAddr) -> Self {
+        Self::Tcp(address)
+    }
+}
+
 impl Target {
     /// A cluster name for a target that was given without one: the first label of its host, or its first
     /// address. The second form, with the port, serves when the first is taken.
@@ -40,12 +66,16 @@ impl Target {
                 let label = host.split('.').next().unwrap_or(host);
                 [label.to_owned(), format!("{label}-{port}")]
             }
-            Self::Static(addresses) => {
-                let first = addresses.first();
-                let ip = first.map(|address| address.ip().to_string()).unwrap_or_default();
-                let port = first.map(SocketAddr::port).unwrap_or_default();
-                [ip.clone(), format!("{ip}-{port}")]
-            }
+            Self::Static(addresses) => match addresses.first() {
+                Some(Address::Tcp(first)) => {
+                    [first.ip().to_string(), format!("{}-{}", first.ip(), first.port())]
+                }
+                Some(Address::Unix(path)) => {
+                    let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+                    [name.clone(), format!("{name}-unix")]
+                }
+                None => Default::default(),
+            },
         }
     }
 }
@@ -159,6 +189,7 @@ fn ipv4(text: &str, rest: &str) -> Result<Target, Invalid> {
                 .help("write `ipv4:10.0.0.1:50051,10.0.0.2:50051`"));
             }
         };
+        let address = Address::Tcp(address);
         if addresses.contains(&address) {
             return Err(Invalid::new(format!(
                 "expected each address once, found {address} twice in {}",
@@ -189,7 +220,7 @@ fn host_and_port(text: &str, name: &str) -> Result<Target, Invalid> {
         _ => return Err(wrong("a port from 1 to 65535").help(format!("write `{host}:50051`"))),
     };
     Ok(match host.parse::<IpAddr>() {
-        Ok(ip) => Target::Static(vec![SocketAddr::new(ip, port)]),
+        Ok(ip) => Target::Static(vec![SocketAddr::new(ip, port).into()]),
         Err(_) => Target::Dns { server: None, host: host.to_owned(), port },
     })
 }

@@ -27,6 +27,7 @@ impl Opening {
     /// Facts of a call, taken at the moment that its door took it up.
     pub(super) fn context(&self, method: &MethodPlan, inbound: Inbound) -> Context {
         let mut context = Context::new(method.kind, inbound, Arc::clone(&method.metrics));
+        context.attempts = Arc::clone(&method.attempts);
         context.journal.clone_from(&self.journal);
         if let Some(journal) = &self.journal {
             journal.called(&method.method.path, method.kind);

@@ -22,7 +22,7 @@ use crate::{
     policy,
     server::{Listener, Worker, Workers, accept},
     telemetry::{AccessLog, Metrics},
-    upstream::{Cluster, Clusters, Lanes, Outbound, Settings},
+    upstream::{Cluster, Clusters, Lanes, Outbound},
 };
 
 pub use schemas::{SchemaError, load_files};
@@ -96,7 +96,7 @@ impl Gateway {
         let admin_listener = TcpListener::bind(config.admin.address).await.map_err(failed)?;
         let admin_address = admin_listener.local_addr().map_err(failed)?;
 
-        let clusters = Clusters::new(config.clusters.iter().map(settings), &metrics);
+        let clusters = Clusters::new(config.clusters.iter().cloned(), &metrics);
         clusters.discover();
         let schemas = Schemas::new(Arc::clone(&config), sources(&config, &clusters), files, metrics.clone());
         let plan = schemas.plan();
@@ -218,16 +218,6 @@ fn sources(config: &Config, clusters: &Clusters) -> Vec<Source> {
         schema: Err("its backends have not been asked yet".into()),
     };
     config.clusters.iter().zip(clusters.iter()).map(source).collect()
-}
-
-fn settings(cluster: &config::Cluster) -> Settings {
-    Settings {
-        name: cluster.name.as_str().into(),
-        target: cluster.target.clone(),
-        dns_refresh_rate: cluster.dns_refresh_rate,
-        connect_timeout: cluster.connect_timeout,
-        balancing: cluster.load_balancing,
-    }
 }
 
 fn listen_error(name: &str, address: SocketAddr, source: io::Error) -> StartError {

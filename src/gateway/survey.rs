@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use super::{SchemaError, Schemas, load_files, settings, sources};
+use super::{SchemaError, Schemas, load_files, sources};
 use crate::{
     config::Config,
     plan::{Plan, Warning},
@@ -29,7 +29,7 @@ pub async fn survey(config: Config, patience: Duration) -> Result<Survey, Schema
     let config = Arc::new(config);
     let files = load_files(&config)?;
     let metrics = Metrics::new();
-    let clusters = Clusters::new(config.clusters.iter().map(settings), &metrics);
+    let clusters = Clusters::new(config.clusters.iter().cloned(), &metrics);
     clusters.discover();
     let schemas = Schemas::new(Arc::clone(&config), sources(&config, &clusters), files, metrics);
     schemas.follow(&Outbound::new(Lanes::start(&clusters)));

@@ -7,8 +7,8 @@ use prost_reflect::DescriptorPool;
 use super::{MethodPlan, Plan, routes::Routes};
 use crate::{
     codec::{Codecs, ReadOptions, WriteOptions},
-    config::{self, Config, RestPolicy},
-    schema::{self, Schema},
+    config::{self, Again, AttemptPolicy, Config, RestPolicy, RetryPolicy},
+    schema::{self, Idempotency, Schema},
     telemetry::Metrics,
     upstream::{Cluster, Target},
 };
@@ -52,7 +52,7 @@ impl Plan {
         for source in sources {
             match &source.schema {
                 Ok(schema) => compiler.cluster(source, schema),
-                Err(why) => missing.push((source.cluster.settings().name.clone(), why.clone())),
+                Err(why) => missing.push((source.cluster.shared_name(), why.clone())),
             }
         }
         let (routes, of_routes) = compiler.routes.finish(missing.is_empty());
@@ -128,7 +128,9 @@ impl Compiler<'_> {
     ) -> MethodPlan {
         let policy = self.config.policy_for(&method.service, &method.name);
         let rest = self.config.rest_for(&method.service, &method.name);
+        let attempts = attempts(&source.config.service_config, method);
         MethodPlan {
+            attempts: Arc::new(attempts),
             uri: method.path.parse().unwrap_or_default(),
             kind: method.kind,
             target: Target(Arc::clone(&source.cluster)),
@@ -146,6 +148,20 @@ impl Compiler<'_> {
 
     fn warn(&mut self, place: &str, message: impl fmt::Display) {
         self.warnings.push(Warning { place: place.to_owned(), message: message.to_string() });
+    }
+}
+
+/// A method's own words say whether it may be sent again; how, the service config, or else what suits most.
+fn attempts(service_config: &config::ServiceConfig, method: &schema::Method) -> AttemptPolicy {
+    let no_side_effects = method.idempotency == Idempotency::NoSideEffects;
+    let idempotent = no_side_effects || method.idempotency == Idempotency::Idempotent;
+    let found = service_config.method(&method.service, &method.name);
+    let again = found.and_then(|found| found.again.clone());
+    AttemptPolicy {
+        again: again.or_else(|| idempotent.then(|| Again::Retry(RetryPolicy::idempotent()))),
+        wait_for_ready: found.and_then(|found| found.wait_for_ready).unwrap_or_default(),
+        idempotent,
+        no_side_effects,
     }
 }
 
@@ -183,10 +199,7 @@ mod tests {
     };
 
     use super::*;
-    use crate::{
-        schema::DescriptorSet,
-        upstream::{Clusters, Settings},
-    };
+    use crate::{schema::DescriptorSet, upstream::Clusters};
 
     /// The service `shop.v1.Orders` with the methods `Get` and `List`.
     fn schema() -> Arc<Schema> {
@@ -225,14 +238,7 @@ mod tests {
         });
         cluster.expose = Some(exposed.collect());
         let metrics = Metrics::new();
-        let settings = Settings {
-            name: cluster.name.as_str().into(),
-            target: cluster.target.clone(),
-            dns_refresh_rate: cluster.dns_refresh_rate,
-            connect_timeout: cluster.connect_timeout,
-            balancing: cluster.load_balancing,
-        };
-        let clusters = Clusters::new([settings], &metrics);
+        let clusters = Clusters::new([cluster.clone()], &metrics);
         let way_out = Arc::clone(clusters.iter().next().expect("a cluster"));
         let source = Source { config: Arc::new(cluster), cluster: way_out, schema: Ok(schema()) };
         let (plan, found) = Plan::compile(1, &config, &[source], &metrics);

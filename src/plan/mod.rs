@@ -18,7 +18,7 @@ use prost_reflect::DescriptorPool;
 use crate::{
     call::{CallError, Kind, reason},
     codec::{MessageCodec, ReadOptions, WriteOptions},
-    config::{Policy, RestPolicy},
+    config::{AttemptPolicy, Policy, RestPolicy},
     grpc::Code,
     route, schema,
     telemetry::metrics::MethodMetrics,
@@ -60,6 +60,8 @@ pub struct MethodPlan {
     pub policy: Policy,
     /// How its JSON requests are understood and answered.
     pub rest: RestPolicy,
+    /// How attempts of its calls are made.
+    pub attempts: Arc<AttemptPolicy>,
     /// Where its calls go.
     pub target: Target,
     /// Where its calls are counted.

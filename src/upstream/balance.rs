@@ -20,13 +20,11 @@ pub(super) enum Balancer {
 }
 
 impl Balancer {
-    pub(super) fn new(policy: LoadBalancing) -> Self {
+    pub(super) fn new(policy: &LoadBalancing) -> Self {
         match policy {
-            LoadBalancing::LeastRequest => Self::LeastRequest,
+            LoadBalancing::LeastRequest { .. } => Self::LeastRequest,
             // A random start, or the first calls of every gateway would meet on the first endpoint.
-            LoadBalancing::RoundRobin => {
-                Self::RoundRobin { next: AtomicUsize::new(fastrand::usize(..1 << 16)) }
-            }
+            _ => Self::RoundRobin { next: AtomicUsize::new(fastrand::usize(..1 << 16)) },
         }
     }
 
@@ -69,7 +67,7 @@ mod tests {
 
     #[test]
     fn round_robin_is_exact() {
-        let balancer = Balancer::new(LoadBalancing::RoundRobin);
+        let balancer = Balancer::new(&LoadBalancing::RoundRobin);
         let mut hits = [0; 3];
         for _ in 0..3000 {
             hits[balancer.order(3, &|_| Load::default()).next().unwrap()] += 1;
@@ -79,7 +77,7 @@ mod tests {
 
     #[test]
     fn every_endpoint_is_tried_once() {
-        for policy in [LoadBalancing::RoundRobin, LoadBalancing::LeastRequest] {
+        for policy in [&LoadBalancing::RoundRobin, &LoadBalancing::default()] {
             for count in 0..5 {
                 let mut order: Vec<_> = Balancer::new(policy).order(count, &|_| Load::default()).collect();
                 order.sort_unstable();
@@ -90,7 +88,7 @@ mod tests {
 
     #[test]
     fn the_busier_of_two_is_never_chosen() {
-        let balancer = Balancer::new(LoadBalancing::LeastRequest);
+        let balancer = Balancer::new(&LoadBalancing::default());
         for _ in 0..1000 {
             assert_eq!(balancer.order(2, &|index| Load { calls: [7, 3][index], chosen: 0 }).next(), Some(1));
         }
@@ -98,7 +96,7 @@ mod tests {
 
     #[test]
     fn idle_endpoints_get_even_shares() {
-        let balancer = Balancer::new(LoadBalancing::LeastRequest);
+        let balancer = Balancer::new(&LoadBalancing::default());
         let (mut chosen, mut hits) = ([0u64; 3], [0u32; 3]);
         for now in 1..=3000 {
             let index = balancer.order(3, &|index| Load { calls: 0, chosen: chosen[index] }).next().unwrap();

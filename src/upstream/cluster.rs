@@ -1,37 +1,23 @@
 //! A name and the endpoints behind it.
 
-use std::{collections::BTreeMap, net::SocketAddr, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc};
 
 use http::uri::Authority;
 use parking_lot::Mutex;
 use tokio::sync::{Notify, watch};
 
-use super::{discover, endpoint::Endpoint};
+use super::{discover, endpoint::Endpoint, member::Member};
 use crate::{
-    config::{LoadBalancing, Target},
+    config::{self, Address, Target},
     telemetry::{Metrics, metrics::ClusterMetrics},
 };
-
-/// What the configuration says of a cluster's way out.
-#[derive(Clone, Debug)]
-pub struct Settings {
-    /// Its name in the configuration.
-    pub name: Arc<str>,
-    /// Where its endpoints come from.
-    pub target: Target,
-    /// How often a DNS name is looked up again.
-    pub dns_refresh_rate: Duration,
-    /// From the first SYN to the peer's SETTINGS.
-    pub connect_timeout: Duration,
-    /// Which endpoint a call goes to.
-    pub balancing: LoadBalancing,
-}
 
 /// The endpoints of one name, shared by all workers.
 #[derive(Debug)]
 pub struct Cluster {
     index: usize,
-    settings: Settings,
+    name: Arc<str>,
+    config: Arc<config::Cluster>,
     authority: Authority,
     /// `None` until discovery answered for the first time.
     endpoints: watch::Sender<Option<Arc<[Arc<Endpoint>]>>>,
@@ -58,17 +44,12 @@ pub struct Health {
 
 impl Clusters {
     /// Clusters without endpoints; [`Clusters::discover`] brings them.
-    pub fn new(settings: impl IntoIterator<Item = Settings>, metrics: &Metrics) -> Self {
-        Self(
-            settings
-                .into_iter()
-                .enumerate()
-                .map(|(index, settings)| {
-                    let metrics = metrics.cluster(&settings.name);
-                    Arc::new(Cluster::new(index, settings, metrics))
-                })
-                .collect(),
-        )
+    pub fn new(clusters: impl IntoIterator<Item = config::Cluster>, metrics: &Metrics) -> Self {
+        let clusters = clusters.into_iter().enumerate().map(|(index, config)| {
+            let metrics = metrics.cluster(&config.name);
+            Arc::new(Cluster::new(index, config, metrics))
+        });
+        Self(clusters.collect())
     }
 
     /// Starts discovery of every cluster on the current runtime.
@@ -85,11 +66,12 @@ impl Clusters {
 }
 
 impl Cluster {
-    fn new(index: usize, settings: Settings, metrics: Arc<ClusterMetrics>) -> Self {
-        let authority = authority(&settings.target);
+    fn new(index: usize, config: config::Cluster, metrics: Arc<ClusterMetrics>) -> Self {
+        let authority = authority(&config.target);
         Self {
             index,
-            settings,
+            name: config.name.as_str().into(),
+            config: Arc::new(config),
             authority,
             endpoints: watch::Sender::new(None),
             discovery_error: Mutex::default(),
@@ -101,12 +83,17 @@ impl Cluster {
 
     /// Its name in the configuration.
     pub fn name(&self) -> &str {
-        &self.settings.name
+        &self.name
+    }
+
+    /// Its name, to keep.
+    pub fn shared_name(&self) -> Arc<str> {
+        Arc::clone(&self.name)
     }
 
     /// What the configuration says of it.
-    pub fn settings(&self) -> &Settings {
-        &self.settings
+    pub fn config(&self) -> &config::Cluster {
+        &self.config
     }
 
     /// Its endpoints in the order of their addresses; empty until discovery has answered.
@@ -156,38 +143,57 @@ impl Cluster {
     }
 
     /// Takes discovery's answer: endpoints that stay keep their state, new ones join, the others leave.
-    pub(super) fn resolved(&self, addresses: impl IntoIterator<Item = SocketAddr>) {
+    pub(super) fn resolved(&self, members: impl IntoIterator<Item = impl Into<Member>>) {
         let known = self.snapshot();
         let known: BTreeMap<_, _> = known.iter().map(|endpoint| (endpoint.address(), endpoint)).collect();
-        let wanted: std::collections::BTreeSet<_> = addresses.into_iter().collect();
+        let members = members.into_iter().map(Into::into);
+        let wanted: BTreeMap<Address, Member> =
+            members.map(|member| (member.address.clone(), member)).collect();
         *self.discovery_error.lock() = None;
         self.endpoints.send_if_modified(|current| {
-            let same = current.is_some() && wanted.iter().eq(known.keys());
+            let same_members = wanted.keys().eq(known.keys().copied());
+            let mut same = current.is_some() && same_members;
+            let endpoints: Arc<[_]> = wanted
+                .values()
+                .map(|member| match known.get(&member.address) {
+                    Some(known) => {
+                        same &= !known.update(member);
+                        Arc::clone(known)
+                    }
+                    None => self.endpoint(member.clone()),
+                })
+                .collect();
             if !same {
-                tracing::info!(cluster = self.name(), endpoints = ?wanted, "endpoints changed");
-                let endpoints = wanted.iter().map(|address| {
-                    known.get(address).map_or_else(|| self.endpoint(*address), |known| Arc::clone(known))
-                });
-                *current = Some(endpoints.collect());
+                if !same_members {
+                    let listed: Vec<_> = wanted.keys().map(ToString::to_string).collect();
+                    tracing::info!(cluster = %self.name, endpoints = ?listed, "endpoints changed");
+                }
+                *current = Some(endpoints);
             }
             !same
         });
     }
 
-    fn endpoint(&self, address: SocketAddr) -> Arc<Endpoint> {
-        Arc::new(Endpoint::new(address, self.metrics.endpoint(&address.to_string())))
+    fn endpoint(&self, member: Member) -> Arc<Endpoint> {
+        let metrics = self.metrics.endpoint(&member.address.to_string());
+        Arc::new(Endpoint::new(member, metrics))
+    }
+
+    /// Which endpoints calls may use has changed: every lane makes its snapshot anew.
+    pub(super) fn touch(&self) {
+        self.endpoints.send_modify(|_| {});
     }
 
     /// Discovery failed; the endpoints it last found stay.
     pub(super) fn resolve_failed(&self, error: String) {
         let mut known = self.discovery_error.lock();
         if known.as_ref() != Some(&error) {
-            tracing::warn!(cluster = self.name(), target = %self.settings.target, error, "discovery failed, the last good answer stays");
+            tracing::warn!(cluster = %self.name, target = %self.config.target, error, "discovery failed, the last good answer stays");
         }
         *known = Some(error);
         drop(known);
         // Calls that wait for the first answer learn that it is not coming.
-        self.endpoints.send_modify(|_| {});
+        self.touch();
     }
 
     pub(super) fn connected(&self) {
@@ -208,8 +214,8 @@ impl Cluster {
         let endpoints = self.snapshot();
         if endpoints.is_empty() {
             return match &*self.discovery_error.lock() {
-                Some(error) => format!("{} has no address: {error}", self.settings.target),
-                None => format!("{} is being resolved", self.settings.target),
+                Some(error) => format!("{} has no address: {error}", self.config.target),
+                None => format!("{} is being resolved", self.config.target),
             };
         }
         let mut errors: BTreeMap<String, usize> = BTreeMap::new();
@@ -225,7 +231,11 @@ impl Cluster {
 fn authority(target: &Target) -> Authority {
     let text = match target {
         Target::Dns { host, port, .. } => format!("{}:{port}", host.trim_end_matches('.')),
-        Target::Static(addresses) => addresses.first().map_or_else(String::new, ToString::to_string),
+        Target::Static(addresses) => addresses.first().map_or_else(String::new, |first| match first {
+            Address::Tcp(address) => address.to_string(),
+            // gRPC's name for the other end of a Unix socket.
+            Address::Unix(_) => "localhost".into(),
+        }),
     };
     text.parse().unwrap_or_else(|_| Authority::from_static("edgeway"))
 }
@@ -238,17 +248,11 @@ mod tests {
     fn endpoints_that_stay_keep_their_state() {
         let cluster = Cluster::new(
             0,
-            Settings {
-                name: "orders".into(),
-                target: Target::Dns { server: None, host: "orders".into(), port: 50051 },
-                dns_refresh_rate: Duration::from_secs(5),
-                connect_timeout: Duration::from_secs(2),
-                balancing: LoadBalancing::LeastRequest,
-            },
+            config::Cluster::new("orders", Target::Dns { server: None, host: "orders".into(), port: 50051 }),
             Metrics::new().cluster("orders"),
         );
         let addresses = |ports: &[u16]| {
-            ports.iter().map(|port| SocketAddr::from(([127, 0, 0, 1], *port))).collect::<Vec<_>>()
+            ports.iter().map(|port| Address::Tcp(([127, 0, 0, 1], *port).into())).collect::<Vec<_>>()
         };
         assert!(cluster.is_resolving());
         cluster.resolved(addresses(&[2, 1]));
@@ -260,7 +264,7 @@ mod tests {
         assert!(!changes.has_changed().unwrap(), "the same set in another order is no change");
         cluster.resolved(addresses(&[3, 2]));
         let after = cluster.snapshot();
-        assert!(Arc::ptr_eq(&before[1], &after[0]) && after[1].address().port() == 3);
+        assert!(Arc::ptr_eq(&before[1], &after[0]) && *after[1].address() == addresses(&[3])[0]);
 
         cluster.resolve_failed("timed out".into());
         assert_eq!(cluster.snapshot().len(), 2, "the last good answer stays");

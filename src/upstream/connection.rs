@@ -3,7 +3,6 @@
 use std::{
     future::poll_fn,
     io,
-    net::SocketAddr,
     pin::pin,
     sync::{
         Arc,
@@ -17,6 +16,8 @@ use bytes::Bytes;
 use h2::client::SendRequest;
 use socket2::{SockRef, TcpKeepalive};
 use tokio::{net::TcpStream, sync::Notify, task::AbortHandle};
+
+use crate::config::Address;
 
 /// A connection that calls may be sent on.
 ///
@@ -58,13 +59,16 @@ impl Connection {
     /// Connects and waits for the peer's SETTINGS, all within `timeout`.
     ///
     /// A peer that accepts but never speaks, or does not speak HTTP/2, is found out here and not by a call.
-    pub(super) async fn open(address: SocketAddr, timeout: Duration) -> Result<Self, ConnectError> {
+    pub(super) async fn open(address: &Address, timeout: Duration) -> Result<Self, ConnectError> {
         tokio::time::timeout(timeout, Self::handshake(address))
             .await
             .unwrap_or(Err(ConnectError::TimedOut(timeout)))
     }
 
-    async fn handshake(address: SocketAddr) -> Result<Self, ConnectError> {
+    async fn handshake(address: &Address) -> Result<Self, ConnectError> {
+        let Address::Tcp(address) = address else {
+            return Err(ConnectError::Io(io::Error::from(io::ErrorKind::Unsupported)));
+        };
         let socket = TcpStream::connect(address).await.map_err(|error| match error.kind() {
             io::ErrorKind::ConnectionRefused => ConnectError::Refused,
             _ => ConnectError::Io(error),

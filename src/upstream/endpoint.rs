@@ -2,18 +2,18 @@
 
 use std::{
     fmt,
-    net::SocketAddr,
     sync::{
         Arc,
-        atomic::{AtomicUsize, Ordering::Relaxed},
+        atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed},
     },
 };
 
+use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 use tokio::{sync::Notify, time::Instant};
 
-use super::backoff::Backoff;
-use crate::telemetry::metrics::EndpointMetrics;
+use super::{backoff::Backoff, member::Member};
+use crate::{config::Address, telemetry::metrics::EndpointMetrics};
 
 /// What is true of an address whichever worker asks: its load and whether it may be tried.
 ///
@@ -24,7 +24,10 @@ use crate::telemetry::metrics::EndpointMetrics;
 /// | probed | the one worker that probes | success: free; failure: resting, longer |
 #[derive(Debug)]
 pub struct Endpoint {
-    address: SocketAddr,
+    address: Address,
+    member: ArcSwap<Member>,
+    healthy: AtomicBool,
+    ejected: AtomicBool,
     calls: AtomicUsize,
     connections: AtomicUsize,
     reach: Mutex<Reach>,
@@ -54,10 +57,13 @@ pub(super) struct Ticket {
 }
 
 impl Endpoint {
-    pub(super) fn new(address: SocketAddr, metrics: Arc<EndpointMetrics>) -> Self {
+    pub(super) fn new(member: Member, metrics: Arc<EndpointMetrics>) -> Self {
         let reach = Reach { state: State::Free, backoff: Backoff::default(), error: None };
         Self {
-            address,
+            address: member.address.clone(),
+            member: ArcSwap::from_pointee(member),
+            healthy: AtomicBool::new(true),
+            ejected: AtomicBool::new(false),
             calls: AtomicUsize::new(0),
             connections: AtomicUsize::new(0),
             reach: Mutex::new(reach),
@@ -67,8 +73,37 @@ impl Endpoint {
     }
 
     /// Where it listens.
-    pub fn address(&self) -> SocketAddr {
-        self.address
+    pub fn address(&self) -> &Address {
+        &self.address
+    }
+
+    /// Takes what discovery says now; whether that is news.
+    pub(super) fn update(&self, member: &Member) -> bool {
+        let changed = **self.member.load() != *member;
+        if changed {
+            self.member.store(Arc::new(member.clone()));
+        }
+        changed
+    }
+
+    /// Whether health checks find it serving; true without any.
+    pub fn is_healthy(&self) -> bool {
+        self.healthy.load(Relaxed)
+    }
+
+    /// Whether it is left out because calls on it failed.
+    pub fn is_ejected(&self) -> bool {
+        self.ejected.load(Relaxed)
+    }
+
+    /// Takes what a health check found; whether that is news. [`super::Cluster::touch`] tells the lanes.
+    pub fn set_healthy(&self, healthy: bool) -> bool {
+        self.healthy.swap(healthy, Relaxed) != healthy
+    }
+
+    /// Leaves it out, or takes it back; whether that is news. [`super::Cluster::touch`] tells the lanes.
+    pub fn set_ejected(&self, ejected: bool) -> bool {
+        self.ejected.swap(ejected, Relaxed) != ejected
     }
 
     /// Calls in flight, over all workers; a call counts until its response body has ended.
@@ -212,10 +247,9 @@ mod tests {
     use super::*;
 
     fn endpoint() -> Arc<Endpoint> {
-        {
-            let metrics = crate::telemetry::Metrics::new().cluster("test").endpoint("127.0.0.1:1");
-            Arc::new(Endpoint::new("127.0.0.1:1".parse().unwrap(), metrics))
-        }
+        let metrics = crate::telemetry::Metrics::new().cluster("test").endpoint("127.0.0.1:1");
+        let address = Address::Tcp(([127, 0, 0, 1], 1).into());
+        Arc::new(Endpoint::new(address.into(), metrics))
     }
 
     #[tokio::test(start_paused = true)]

@@ -1,11 +1,8 @@
 //! One worker's side of a cluster.
 
-use std::{
-    net::SocketAddr,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed},
-    },
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed},
 };
 
 use arc_swap::ArcSwap;
@@ -22,6 +19,7 @@ use super::{
     connection::Connection,
     endpoint::Endpoint,
     link::{Link, Phase},
+    snapshot::{Snapshot, Wish},
 };
 use crate::call::CallError;
 
@@ -40,7 +38,7 @@ pub(super) struct Lane {
     cluster: Arc<Cluster>,
     balancer: Balancer,
     links: Mutex<Vec<Arc<Link>>>,
-    ready: ArcSwap<Vec<Ready>>,
+    ready: ArcSwap<Snapshot>,
     /// Counts the choices made, so that each has a place in time.
     choices: AtomicU64,
     waiting: AtomicUsize,
@@ -49,16 +47,11 @@ pub(super) struct Lane {
     cut: CancellationToken,
 }
 
-#[derive(Clone, Debug)]
-struct Ready {
-    link: Arc<Link>,
-    connection: Arc<Connection>,
-}
-
 /// The right to one stream on one connection; counts as load until it is dropped.
 #[derive(Debug)]
 pub(super) struct Permit {
-    ready: Ready,
+    link: Arc<Link>,
+    connection: Arc<Connection>,
     lane: Arc<Lane>,
 }
 
@@ -99,7 +92,7 @@ impl Lane {
     fn start(cluster: &Arc<Cluster>, cut: &CancellationToken) -> Arc<Self> {
         let lane = Arc::new(Self {
             cluster: Arc::clone(cluster),
-            balancer: Balancer::new(cluster.settings().balancing),
+            balancer: Balancer::new(&cluster.config().load_balancing),
             links: Mutex::default(),
             ready: ArcSwap::default(),
             choices: AtomicU64::new(1),
@@ -151,39 +144,32 @@ impl Lane {
     /// Makes the snapshot anew and lets every waiting call look at it.
     pub(super) fn publish(&self) {
         let links = self.links.lock();
-        let ready = links
-            .iter()
-            .filter_map(|link| Some(Ready { link: Arc::clone(link), connection: link.connection()? }));
         // Stored under the lock, or an older snapshot could replace a newer one.
-        self.ready.store(Arc::new(ready.collect()));
+        self.ready.store(Arc::new(Snapshot::new(&links)));
         drop(links);
         self.changed.notify_waiters();
     }
 
-    /// A stream on some endpoint, on none of `tried` while there is another.
+    /// A stream on some endpoint, on the one of the `wish` where that can be.
     ///
     /// Waits for a connection that is being made up to the cluster's `connect_timeout`, for a stream to end up to the
     /// call's deadline. With every endpoint in backoff it fails at once: a queue in front of a dead cluster only turns
     /// errors into slow errors.
     pub(super) async fn acquire(
         self: &Arc<Self>,
-        tried: &[SocketAddr],
+        wish: Wish<'_>,
         deadline: Option<Instant>,
     ) -> Result<Permit, CallError> {
-        match self.pick(tried) {
+        match self.pick(wish) {
             Pick::Taken(permit) => Ok(permit),
             // A call that lost its connection unprocessed waits for the next one as for a first: its endpoint rests for
             // a moment because of that very connection.
-            Pick::Down if tried.is_empty() => Err(self.down()),
-            Pick::Down | Pick::Wait(_) => self.wait(tried, deadline).await,
+            Pick::Down if wish.tried.is_empty() => Err(self.down()),
+            Pick::Down | Pick::Wait(_) => self.wait(wish, deadline).await,
         }
     }
 
-    async fn wait(
-        self: &Arc<Self>,
-        tried: &[SocketAddr],
-        deadline: Option<Instant>,
-    ) -> Result<Permit, CallError> {
+    async fn wait(self: &Arc<Self>, wish: Wish<'_>, deadline: Option<Instant>) -> Result<Permit, CallError> {
         let name = self.cluster.name();
         if self.waiting.fetch_add(1, Relaxed) >= MOST_WAITING {
             self.waiting.fetch_sub(1, Relaxed);
@@ -194,15 +180,15 @@ impl Lane {
         }
         let _waiting = Waiting(&self.waiting);
         let started = Instant::now();
-        let connected_by = started + self.cluster.settings().connect_timeout;
+        let connected_by = started + self.cluster.config().connection.connect_timeout;
         let freed_by = deadline.unwrap_or(started + PATIENCE);
         loop {
             let changed = self.changed.notified();
             tokio::pin!(changed);
             changed.as_mut().enable();
-            let (until, why) = match self.pick(tried) {
+            let (until, why) = match self.pick(wish) {
                 Pick::Taken(permit) => return Ok(permit),
-                Pick::Down if tried.is_empty() => return Err(self.down()),
+                Pick::Down if wish.tried.is_empty() => return Err(self.down()),
                 Pick::Down => (connected_by.min(freed_by), "no connection was made in time"),
                 Pick::Wait(Wait::Connection) => {
                     (connected_by.min(freed_by), "no connection was made in time")
@@ -220,30 +206,13 @@ impl Lane {
         }
     }
 
-    fn pick(self: &Arc<Self>, tried: &[SocketAddr]) -> Pick {
+    fn pick(self: &Arc<Self>, wish: Wish<'_>) -> Pick {
         let ready = self.ready.load();
-        let take = |index: usize| {
-            let ready: &Ready = ready.get(index)?;
-            ready.connection.reserve().then(|| self.permit(ready.clone()))
-        };
-        let load = |index: usize| ready.get(index).map(|ready| ready.link.load()).unwrap_or_default();
-        let fresh = |index: &usize| {
-            ready.get(*index).is_some_and(|ready| !tried.contains(&ready.link.endpoint.address()))
-        };
-        let mut order = self.balancer.order(ready.len(), &load);
-        let permit = if tried.is_empty() {
-            order.find_map(take)
-        } else {
-            let order: Vec<usize> = order.collect();
-            order
-                .iter()
-                .copied()
-                .filter(fresh)
-                .find_map(take)
-                .or_else(|| order.iter().copied().find_map(take))
-        };
-        if let Some(permit) = permit {
-            return Pick::Taken(permit);
+        if let Some((link, connection)) = ready.reserve(&self.balancer, wish) {
+            link.endpoint.call_started();
+            link.chosen(self.choices.fetch_add(1, Relaxed));
+            let (link, connection) = (Arc::clone(link), Arc::clone(connection));
+            return Pick::Taken(Permit { link, connection, lane: Arc::clone(self) });
         }
         if !ready.is_empty() {
             return Pick::Wait(Wait::Stream);
@@ -255,12 +224,6 @@ impl Lane {
         if connecting || unlinked { Pick::Wait(Wait::Connection) } else { Pick::Down }
     }
 
-    fn permit(self: &Arc<Self>, ready: Ready) -> Permit {
-        ready.link.endpoint.call_started();
-        ready.link.chosen(self.choices.fetch_add(1, Relaxed));
-        Permit { ready, lane: Arc::clone(self) }
-    }
-
     fn down(&self) -> CallError {
         CallError::not_executed(self.cluster.name(), self.cluster.why_down())
     }
@@ -268,11 +231,11 @@ impl Lane {
 
 impl Permit {
     pub(super) fn connection(&self) -> &Connection {
-        &self.ready.connection
+        &self.connection
     }
 
     pub(super) fn endpoint(&self) -> &Arc<Endpoint> {
-        &self.ready.link.endpoint
+        &self.link.endpoint
     }
 
     pub(super) fn lane(&self) -> &Lane {
@@ -282,8 +245,8 @@ impl Permit {
 
 impl Drop for Permit {
     fn drop(&mut self) {
-        self.ready.link.endpoint.call_ended();
-        self.ready.connection.release();
+        self.link.endpoint.call_ended();
+        self.connection.release();
         if self.lane.waiting.load(Relaxed) > 0 {
             self.lane.changed.notify_one();
         }

@@ -56,9 +56,9 @@ impl Link {
         link
     }
 
-    /// The connection, when there is one that calls may use.
-    pub(super) fn connection(&self) -> Option<Arc<Connection>> {
-        self.connection.load_full()
+    /// The connections that calls may use, the oldest first.
+    pub(super) fn connections(&self) -> Vec<Arc<Connection>> {
+        self.connection.load_full().into_iter().collect()
     }
 
     /// How busy it is, to this worker's eyes.
@@ -100,7 +100,7 @@ impl Link {
             self.set(Phase::Connecting, &lane);
             let metrics = lane.cluster().metrics();
             let connecting = metrics.connection(ConnectionState::Connecting);
-            let timeout = lane.cluster().settings().connect_timeout;
+            let timeout = lane.cluster().config().connection.connect_timeout;
             let opened = tokio::select! {
                 () = self.removed.cancelled() => return,
                 opened = Connection::open(self.endpoint.address(), timeout) => opened,

@@ -31,11 +31,13 @@ mod endpoint;
 mod failure;
 mod lane;
 mod link;
+mod member;
 mod outbound;
+mod snapshot;
 mod tally;
 mod upload;
 
-pub use cluster::{Cluster, Clusters, Health, Settings};
+pub use cluster::{Cluster, Clusters, Health};
 pub use control::Control;
 pub use endpoint::Endpoint;
 pub use lane::Lanes;

@@ -12,6 +12,7 @@ use super::{
     attempt::Outgoing,
     failure::Class,
     lane::{Lane, Lanes},
+    snapshot::Wish,
 };
 use crate::call::{CallError, Context, Request, Response, Via};
 
@@ -74,12 +75,12 @@ async fn send(lanes: Lanes, request: Request) -> Result<Response, CallError> {
 async fn tries(lane: &Arc<Lane>, cluster: &Cluster, mut outgoing: Outgoing) -> Result<Response, CallError> {
     let (mut tried, mut never_sent, mut refused) = (Vec::new(), 0, false);
     loop {
-        let permit = lane.acquire(&tried, outgoing.context().deadline).await?;
-        let endpoint = permit.endpoint().address();
+        let permit = lane.acquire(Wish { tried: &tried }, outgoing.context().deadline).await?;
+        let endpoint = permit.endpoint().address().clone();
         match attempt::run(permit, &mut outgoing).await {
             Ok(mut response) => {
                 let attempts = u32::try_from(tried.len()).unwrap_or(u32::MAX).saturating_add(1);
-                let cluster = cluster.settings().name.clone();
+                let cluster = cluster.shared_name();
                 response.extensions_mut().insert(Via { cluster, endpoint, attempts });
                 return Ok(response);
             }

@@ -12,10 +12,10 @@ use tokio::{net::TcpListener, sync::mpsc, time::Instant};
 use tonic::Code;
 use tower::Service;
 
-use super::{Cluster, Clusters, Lanes, Outbound, Settings, Target};
+use super::{Cluster, Clusters, Lanes, Outbound, Target};
 use crate::{
     call::{Body, CallError, Context, Inbound, Kind, Request, Response},
-    config::{self, LoadBalancing},
+    config::{self, Address},
     grpc::{CONTENT_TYPE, frame},
     telemetry::Metrics,
 };
@@ -32,14 +32,10 @@ type Exchange = (http::Request<RecvStream>, SendResponse<Bytes>);
 impl Way {
     fn to(address: SocketAddr, kind: Kind) -> Self {
         let metrics = Metrics::new();
-        let settings = Settings {
-            name: "orders".into(),
-            target: config::Target::Static(vec![address]),
-            dns_refresh_rate: Duration::from_secs(5),
-            connect_timeout: Duration::from_secs(20),
-            balancing: LoadBalancing::LeastRequest,
-        };
-        let clusters = Clusters::new([settings], &metrics);
+        let target = config::Target::Static(vec![address.into()]);
+        let mut cluster = config::Cluster::new("orders", target);
+        cluster.connection.connect_timeout = Duration::from_secs(20);
+        let clusters = Clusters::new([cluster], &metrics);
         clusters.discover();
         let context = Context::new(kind, Inbound::Grpc, metrics.unknown_method());
         let cluster = clusters.iter().next().map(Arc::clone).unwrap();
@@ -216,7 +212,7 @@ async fn a_call_waits_for_a_lane_that_has_not_heard_of_its_endpoints() {
     })
     .await;
     let way = Way::to(address, Kind::Unary);
-    way.cluster.resolved([address]);
+    way.cluster.resolved([Address::Tcp(address)]);
     within(way.call(Body::full(frame::encode(b"")))).await.unwrap();
 }
 

@@ -60,7 +60,7 @@ fn cluster(entry: &Entry, folder: &Path, problems: &mut Problems) -> Option<Clus
     let given = target.is_some();
     let mut cluster = Cluster::new(&entry.key, target.unwrap_or(Target::Static(Vec::new())));
     table.set("dns_refresh_rate", &mut cluster.dns_refresh_rate, problems, positive_duration);
-    table.set("connect_timeout", &mut cluster.connect_timeout, problems, positive_duration);
+    table.set("connect_timeout", &mut cluster.connection.connect_timeout, problems, positive_duration);
     table.set("required", &mut cluster.required, problems, switch);
     if let Some(entry) = table.entry("expose") {
         cluster.expose = Some(expose(entry, problems));
@@ -157,7 +157,7 @@ fn load_balancing(node: &Node, problems: &mut Problems) -> Option<LoadBalancing>
             POLICIES.iter().find(|(name, ..)| name.eq_ignore_ascii_case(&entry.key))
         {
             Table::open(&entry.value, place, problems);
-            return Some(*policy);
+            return Some(policy.clone());
         }
         passed_over.push(entry);
     }
@@ -186,8 +186,8 @@ fn load_balancing(node: &Node, problems: &mut Problems) -> Option<LoadBalancing>
 /// Both spellings of gRPC's names: gRFC A48 registers the policy with the suffix. Their case is ignored, as
 /// gRPC's own registries do.
 static POLICIES: [(&str, LoadBalancing, &Place); 3] = [
-    ("least_request", LoadBalancing::LeastRequest, &LEAST_REQUEST),
-    ("least_request_experimental", LoadBalancing::LeastRequest, &LEAST_REQUEST),
+    ("least_request", LoadBalancing::LeastRequest { choice_count: 2 }, &LEAST_REQUEST),
+    ("least_request_experimental", LoadBalancing::LeastRequest { choice_count: 2 }, &LEAST_REQUEST),
     ("round_robin", LoadBalancing::RoundRobin, &ROUND_ROBIN),
 ];
 

@@ -97,8 +97,11 @@ fn many_problems_on_one_long_line() {
 fn anchors_and_merges() {
     let text = "clusters:\n  a: &base {target: a:1, connect_timeout: 1s}\n  b: {<<: *base, target: b:1}\n  c: *base\n";
     let (config, _) = loaded(text).expect("valid");
-    let clusters: Vec<String> =
-        config.clusters.iter().map(|c| format!("{} {} {:?}", c.name, c.target, c.connect_timeout)).collect();
+    let clusters: Vec<String> = config
+        .clusters
+        .iter()
+        .map(|c| format!("{} {} {:?}", c.name, c.target, c.connection.connect_timeout))
+        .collect();
     assert_eq!(clusters, ["a dns:///a:1 1s", "b dns:///b:1 1s", "c dns:///a:1 1s"]);
 }
 

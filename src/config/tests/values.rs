@@ -247,9 +247,9 @@ error: unknown load balancing policy `mine`
 #[test]
 fn the_first_supported_policy_wins() {
     for (config_text, expected) in [
-        ("{}", LeastRequest),
-        ("{loadBalancingConfig: [{least_request: {}}]}", LeastRequest),
-        ("{loadBalancingConfig: [{least_request_experimental: {}}]}", LeastRequest),
+        ("{}", LeastRequest { choice_count: 2 }),
+        ("{loadBalancingConfig: [{least_request: {}}]}", LeastRequest { choice_count: 2 }),
+        ("{loadBalancingConfig: [{least_request_experimental: {}}]}", LeastRequest { choice_count: 2 }),
         ("{loadBalancingConfig: [{round_robin: {}}, {least_request: {}}]}", RoundRobin),
         ("{loadBalancingConfig: [{ring_hash: {minRingSize: 8}}, {mine: {}}, {round_robin: {}}]}", RoundRobin),
         ("{loadbalancingconfig: [{round_robin: }]}", RoundRobin),
@@ -257,7 +257,7 @@ fn the_first_supported_policy_wins() {
     ] {
         let config = config(&format!("clusters: {{a: {{target: a:1, service_config: {config_text}}}}}"));
         assert_eq!(
-            config.clusters.iter().map(|c| c.load_balancing).collect::<Vec<_>>(),
+            config.clusters.iter().map(|c| c.load_balancing.clone()).collect::<Vec<_>>(),
             [expected],
             "{config_text}"
         );

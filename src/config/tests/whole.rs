@@ -6,10 +6,10 @@ use http::{HeaderName, StatusCode};
 
 use crate::config::tests::{config, loaded, page};
 use crate::config::{
-    AccessLog, Cluster, Cors, Descriptors, ErrorFormat, Expose, HostPattern, LoadBalancing, LogFormat,
-    LogLevel, Logs, OriginPattern, OwnServices, ParameterName, Policies, Policy, PolicyRule, PortPattern,
-    Protos, Reflection, Rest, RestPolicy, RestRule, Runtime, Shutdown, StreamFormat, Telemetry,
-    TrailingSlash, UrlUnescape,
+    AccessLog, Cluster, ConnectionSettings, Cors, Descriptors, ErrorFormat, Expose, HostPattern,
+    LoadBalancing, LogFormat, LogLevel, Logs, OriginPattern, OwnServices, ParameterName, Policies, Policy,
+    PolicyRule, PortPattern, Protos, Reflection, Rest, RestPolicy, RestRule, Runtime, Shutdown, StreamFormat,
+    Telemetry, TrailingSlash, UrlUnescape,
 };
 use crate::grpc::Code;
 
@@ -38,9 +38,9 @@ fn the_smallest_file() {
 
     let [cluster] = config.clusters.as_slice() else { panic!("one cluster") };
     assert_eq!(cluster.dns_refresh_rate, Duration::from_secs(5));
-    assert_eq!(cluster.connect_timeout, Duration::from_secs(2));
+    assert_eq!(cluster.connection.connect_timeout, Duration::from_secs(2));
     assert!(cluster.required);
-    assert_eq!(cluster.load_balancing, LoadBalancing::LeastRequest);
+    assert_eq!(cluster.load_balancing, LoadBalancing::default());
     assert_eq!(cluster.descriptors.reflection, Reflection::Auto);
     assert_eq!(cluster.descriptors.refresh_interval, Duration::from_secs(30));
     assert!(cluster.exposes("shop.v1.Orders", "Get") && cluster.exposes_service("grpcbin.Echo"));
@@ -64,7 +64,10 @@ fn every_key() {
         name: "orders".into(),
         target: "dns:///orders:50051".parse().expect("a target"),
         dns_refresh_rate: seconds(10),
-        connect_timeout: Duration::from_millis(500),
+        connection: ConnectionSettings {
+            connect_timeout: Duration::from_millis(500),
+            ..ConnectionSettings::default()
+        },
         required: false,
         expose: Some(vec![
             Expose::Name("shop.v1.Orders".into()),
@@ -81,6 +84,7 @@ fn every_key() {
             },
         },
         load_balancing: LoadBalancing::RoundRobin,
+        ..users.clone()
     };
     for (service, method, expected) in [
         ("shop.v1.Orders", "Get", true),

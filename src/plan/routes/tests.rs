@@ -10,7 +10,7 @@ use crate::{
     plan::{Plan, Source},
     schema::{Schema, source},
     telemetry::Metrics,
-    upstream::{Clusters, Settings},
+    upstream::Clusters,
 };
 
 const PROTO: &str = r#"syntax = "proto3";
@@ -37,14 +37,7 @@ fn plan(proto: &str, yaml: &str) -> (Plan, Vec<Warning>, TempDir) {
     let set = source::compile(&["orders.proto".into()], &[folder.path().to_owned()]).expect("it compiles");
     let schema = Schema::build(&[set], |_| true).expect("a schema");
     let metrics = Metrics::new();
-    let settings = config.clusters.iter().map(|cluster| Settings {
-        name: cluster.name.as_str().into(),
-        target: cluster.target.clone(),
-        dns_refresh_rate: cluster.dns_refresh_rate,
-        connect_timeout: cluster.connect_timeout,
-        balancing: cluster.load_balancing,
-    });
-    let clusters = Clusters::new(settings, &metrics);
+    let clusters = Clusters::new(config.clusters.iter().cloned(), &metrics);
     let sources: Vec<Source> = config
         .clusters
         .iter()

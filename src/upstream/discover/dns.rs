@@ -17,10 +17,10 @@ use hickory_resolver::{
 };
 use tokio::time::Instant;
 
-use crate::upstream::cluster::Cluster;
+use crate::{config::Address, upstream::cluster::Cluster};
 
 pub(super) async fn run(cluster: &Cluster, server: Option<SocketAddr>, host: &str, port: u16) {
-    let refresh = cluster.settings().dns_refresh_rate;
+    let refresh = cluster.config().dns_refresh_rate;
     let mut resolver = None;
     loop {
         let looked_up = Instant::now();
@@ -36,7 +36,9 @@ pub(super) async fn run(cluster: &Cluster, server: Option<SocketAddr>, host: &st
             Ok(addresses) if addresses.is_empty() => {
                 cluster.resolve_failed(format!("{host} has no address record"))
             }
-            Ok(addresses) => cluster.resolved(addresses.into_iter().map(|ip| SocketAddr::new(ip, port))),
+            Ok(addresses) => {
+                cluster.resolved(addresses.into_iter().map(|ip| Address::Tcp(SocketAddr::new(ip, port))))
+            }
             Err(error) => {
                 resolver = None;
                 cluster.resolve_failed(error.to_string());

@@ -9,7 +9,7 @@ use crate::config::Target;
 
 /// Keeps a cluster's endpoints true to its target; returns when they can no longer change.
 pub(super) async fn run(cluster: Arc<Cluster>) {
-    match cluster.settings().target.clone() {
+    match cluster.config().target.clone() {
         Target::Static(addresses) => cluster.resolved(addresses),
         Target::Dns { server, host, port } => dns::run(&cluster, server, &host, port).await,
     }
