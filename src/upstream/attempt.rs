@@ -138,7 +138,7 @@ pub(super) async fn run(permit: Permit, outgoing: &mut Outgoing) -> Result<Respo
         Payload::Stream(source) => Some(Upload::start(source, stream, activity.clone())),
     };
 
-    let tally = Tally::start(&outgoing.context.metrics);
+    let tally = Tally::start(&outgoing.context.metrics, &cluster);
     let failed = |error: h2::Error, upload: Option<&Upload>| {
         match upload.and_then(Upload::error) {
             // Edgeway reset the stream because of what the client sent: that is the call's outcome.

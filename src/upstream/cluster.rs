@@ -9,7 +9,10 @@ use tokio::sync::{Notify, watch};
 use super::{discover, endpoint::Endpoint, member::Member};
 use crate::{
     config::{self, Address, Target},
-    telemetry::{Metrics, metrics::ClusterMetrics},
+    telemetry::{
+        Metrics,
+        metrics::{ClusterMetrics, DiscoveryResult},
+    },
 };
 
 /// The endpoints of one name, shared by all workers.
@@ -46,7 +49,7 @@ impl Clusters {
     /// Clusters without endpoints; [`Clusters::discover`] brings them.
     pub fn new(clusters: impl IntoIterator<Item = config::Cluster>, metrics: &Metrics) -> Self {
         let clusters = clusters.into_iter().enumerate().map(|(index, config)| {
-            let metrics = metrics.cluster(&config.name);
+            let metrics = metrics.cluster(&config.name, &config.target.to_string(), config.tls.is_some());
             Arc::new(Cluster::new(index, config, metrics))
         });
         Self(clusters.collect())
@@ -115,7 +118,7 @@ impl Cluster {
     }
 
     /// Where what happens to it is counted.
-    pub fn metrics(&self) -> &ClusterMetrics {
+    pub fn metrics(&self) -> &Arc<ClusterMetrics> {
         &self.metrics
     }
 
@@ -150,6 +153,11 @@ impl Cluster {
         let wanted: BTreeMap<Address, Member> =
             members.map(|member| (member.address.clone(), member)).collect();
         *self.discovery_error.lock() = None;
+        self.metrics.discovered(if wanted.is_empty() {
+            DiscoveryResult::Empty
+        } else {
+            DiscoveryResult::Found
+        });
         self.endpoints.send_if_modified(|current| {
             let same_members = wanted.keys().eq(known.keys().copied());
             let mut same = current.is_some() && same_members;
@@ -192,6 +200,7 @@ impl Cluster {
         }
         *known = Some(error);
         drop(known);
+        self.metrics.discovered(DiscoveryResult::Failed);
         // Calls that wait for the first answer learn that it is not coming.
         self.touch();
     }
@@ -249,7 +258,7 @@ mod tests {
         let cluster = Cluster::new(
             0,
             config::Cluster::new("orders", Target::Dns { server: None, host: "orders".into(), port: 50051 }),
-            Metrics::new().cluster("orders"),
+            Metrics::new().cluster("orders", "dns:///orders:50051", false),
         );
         let addresses = |ports: &[u16]| {
             ports.iter().map(|port| Address::Tcp(([127, 0, 0, 1], *port).into())).collect::<Vec<_>>()

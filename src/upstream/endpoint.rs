@@ -247,7 +247,9 @@ mod tests {
     use super::*;
 
     fn endpoint() -> Arc<Endpoint> {
-        let metrics = crate::telemetry::Metrics::new().cluster("test").endpoint("127.0.0.1:1");
+        let metrics = crate::telemetry::Metrics::new()
+            .cluster("test", "ipv4:127.0.0.1:1", false)
+            .endpoint("127.0.0.1:1");
         let address = Address::Tcp(([127, 0, 0, 1], 1).into());
         Arc::new(Endpoint::new(address.into(), metrics))
     }

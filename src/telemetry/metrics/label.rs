@@ -25,7 +25,7 @@ macro_rules! label {
             $($(#[$value_meta])* $value,)+
         }
 
-        impl Label for $name {
+        impl $crate::telemetry::metrics::Label for $name {
             const ALL: &'static [Self] = &[$(Self::$value),+];
 
             fn label(self) -> &'static str {
@@ -40,6 +40,8 @@ macro_rules! label {
         }
     };
 }
+
+pub(super) use label;
 
 label! {
     /// Who ended a call before its status came: `by` of `edgeway_cancelled_total`.
@@ -115,6 +117,42 @@ label! {
         /// The same schema again.
         Unchanged => "unchanged",
         /// No schema; the last good one stays.
+        Failed => "failed",
+    }
+}
+
+label! {
+    /// `result` of `edgeway_hedges_total`.
+    pub enum HedgeResult {
+        /// Its answer is the one that the caller got.
+        Won => "won",
+        /// Another attempt was faster, or better.
+        Lost => "lost",
+    }
+}
+
+label! {
+    /// `where` of `edgeway_deadline_exceeded_total`: what a call waited for when its deadline passed.
+    pub enum DeadlineIn {
+        /// A stream on a connection that is full.
+        Queue => "queue",
+        /// A connection.
+        Connect => "connect",
+        /// The answer of the backend.
+        Upstream => "upstream",
+        /// The rest of an answer that had begun.
+        Stream => "stream",
+    }
+}
+
+label! {
+    /// `result` of `edgeway_discovery_total`.
+    pub enum DiscoveryResult {
+        /// At least one endpoint.
+        Found => "found",
+        /// None, from a source that may say so.
+        Empty => "empty",
+        /// No answer; the last good one stays.
         Failed => "failed",
     }
 }
