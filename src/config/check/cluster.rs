@@ -52,10 +52,10 @@ fn cluster(entry: &Entry, folder: &Path, problems: &mut Problems) -> Option<Clus
     if matches!(node.content, Content::Scalar(_) | Content::Null) {
         let name = format!("clusters.{}", entry.key);
         let target = read_value(node, &name, problems, str::parse::<Target>)?;
-        return Some(Cluster::new(&entry.key, target));
+        return Some(Cluster::new(&entry.key, target.below(folder)));
     }
     let table = Table::open(node, &CLUSTER, problems)?;
-    let target = table.require("target", problems, str::parse::<Target>);
+    let target = table.require("target", problems, str::parse::<Target>).map(|target| target.below(folder));
     // Read under any target, so that problems of the other keys show in the same go.
     let given = target.is_some();
     let mut cluster = Cluster::new(&entry.key, target.unwrap_or(Target::Static(Vec::new())));

@@ -5,7 +5,7 @@ mod cluster;
 mod cors;
 mod http;
 
-pub(super) use cluster::{CLUSTER, DESCRIPTORS, PROTOS, SERVICE_CONFIG};
+pub(super) use cluster::{CLUSTER, DESCRIPTORS, LISTED, PROTOS, SERVICE_CONFIG};
 pub(super) use cors::CORS;
 pub(super) use http::{HTTP, HTTP_BINDING, HTTP_CUSTOM, HTTP_RULE};
 
