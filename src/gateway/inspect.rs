@@ -77,6 +77,7 @@ impl Inspect for Inspector {
             let metrics = source.cluster.metrics();
             metrics.set_endpoints(EndpointState::Healthy, health.healthy);
             metrics.set_endpoints(EndpointState::Unhealthy, health.endpoints - health.healthy);
+            metrics.set_endpoints(EndpointState::Draining, source.cluster.leaving().len());
         }
     }
 }

@@ -1,6 +1,9 @@
 //! A name and the endpoints behind it.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Weak},
+};
 
 use http::uri::Authority;
 use parking_lot::Mutex;
@@ -24,6 +27,8 @@ pub struct Cluster {
     authority: Authority,
     /// `None` until discovery answered for the first time.
     endpoints: watch::Sender<Option<Arc<[Arc<Endpoint>]>>>,
+    /// Endpoints that discovery no longer lists and that still have calls or connections.
+    leaving: Mutex<BTreeMap<Address, Weak<Endpoint>>>,
     discovery_error: Mutex<Option<String>>,
     resolve_now: Notify,
     connects: watch::Sender<u64>,
@@ -70,13 +75,14 @@ impl Clusters {
 
 impl Cluster {
     fn new(index: usize, config: config::Cluster, metrics: Arc<ClusterMetrics>) -> Self {
-        let authority = authority(&config.target);
+        let authority = authority(&config);
         Self {
             index,
             name: config.name.as_str().into(),
             config: Arc::new(config),
             authority,
             endpoints: watch::Sender::new(None),
+            leaving: Mutex::default(),
             discovery_error: Mutex::default(),
             resolve_now: Notify::new(),
             connects: watch::Sender::new(0),
@@ -145,7 +151,13 @@ impl Cluster {
         self.endpoints.borrow().as_ref().is_some_and(|endpoints| !endpoints.is_empty())
     }
 
-    /// Takes discovery's answer: endpoints that stay keep their state, new ones join, the others leave.
+    /// Endpoints that discovery no longer lists, and on which calls go on.
+    pub fn leaving(&self) -> Vec<Arc<Endpoint>> {
+        self.leaving.lock().values().filter_map(Weak::upgrade).collect()
+    }
+
+    /// Takes discovery's answer: endpoints that stay keep their state, new ones join, the others leave. One that is
+    /// listed again before its last call has ended is the same as before.
     pub(super) fn resolved(&self, members: impl IntoIterator<Item = impl Into<Member>>) {
         let known = self.snapshot();
         let known: BTreeMap<_, _> = known.iter().map(|endpoint| (endpoint.address(), endpoint)).collect();
@@ -158,6 +170,8 @@ impl Cluster {
         } else {
             DiscoveryResult::Found
         });
+        let mut leaving = self.leaving.lock();
+        leaving.retain(|_, endpoint| endpoint.strong_count() > 0);
         self.endpoints.send_if_modified(|current| {
             let same_members = wanted.keys().eq(known.keys().copied());
             let mut same = current.is_some() && same_members;
@@ -168,10 +182,20 @@ impl Cluster {
                         same &= !known.update(member);
                         Arc::clone(known)
                     }
-                    None => self.endpoint(member.clone()),
+                    None => match leaving.remove(&member.address).and_then(|left| left.upgrade()) {
+                        Some(back) => {
+                            back.update(member);
+                            back.announced();
+                            back
+                        }
+                        None => self.endpoint(member.clone()),
+                    },
                 })
                 .collect();
             if !same {
+                let gone = known.iter().filter(|(address, _)| !wanted.contains_key(**address));
+                leaving
+                    .extend(gone.map(|(address, endpoint)| ((*address).clone(), Arc::downgrade(endpoint))));
                 if !same_members {
                     let listed: Vec<_> = wanted.keys().map(ToString::to_string).collect();
                     tracing::info!(cluster = %self.name, endpoints = ?listed, "endpoints changed");
@@ -209,8 +233,9 @@ impl Cluster {
         self.connects.send_modify(|count| *count += 1);
     }
 
-    /// A refused connection often means that the address has moved: look again without waiting for the next turn.
-    pub(super) fn failed_to_connect(&self) {
+    /// A connection that is refused or ends often means that the address has moved: discovery looks again without
+    /// waiting for its next turn.
+    pub(super) fn look_again(&self) {
         self.resolve_now.notify_one();
     }
 
@@ -222,9 +247,11 @@ impl Cluster {
     pub(super) fn why_down(&self) -> String {
         let endpoints = self.snapshot();
         if endpoints.is_empty() {
+            let target = &self.config.target;
             return match &*self.discovery_error.lock() {
-                Some(error) => format!("{} has no address: {error}", self.config.target),
-                None => format!("{} is being resolved", self.config.target),
+                Some(error) => format!("{target} has no address: {error}"),
+                None if self.endpoints.borrow().is_some() => format!("{target} lists no endpoint"),
+                None => format!("{target} is being resolved"),
             };
         }
         let mut errors: BTreeMap<String, usize> = BTreeMap::new();
@@ -237,9 +264,13 @@ impl Cluster {
     }
 }
 
-fn authority(target: &Target) -> Authority {
+fn authority(config: &config::Cluster) -> Authority {
+    let target = &config.target;
     let text = match target {
-        Target::Dns { host, port, .. } => format!("{}:{port}", host.trim_end_matches('.')),
+        Target::Dns { port, .. } => format!("{}:{port}", target.host().unwrap_or_default()),
+        Target::Srv { .. } => target.host().unwrap_or_default().to_owned(),
+        // The endpoints of a file are those of one service, of which the cluster's name is all that is known.
+        Target::File(_) => config.name.clone(),
         Target::Static(addresses) => addresses.first().map_or_else(String::new, |first| match first {
             Address::Tcp(address) => address.to_string(),
             // gRPC's name for the other end of a Unix socket.
@@ -265,7 +296,7 @@ mod tests {
         };
         assert!(cluster.is_resolving());
         cluster.resolved(addresses(&[2, 1]));
-        let before = cluster.snapshot();
+        let mut before = cluster.snapshot();
         let mut changes = cluster.endpoints();
         changes.mark_unchanged();
 
@@ -274,6 +305,19 @@ mod tests {
         cluster.resolved(addresses(&[3, 2]));
         let after = cluster.snapshot();
         assert!(Arc::ptr_eq(&before[1], &after[0]) && *after[1].address() == addresses(&[3])[0]);
+        let left = Arc::downgrade(&before[0]);
+        before = after;
+        assert!(left.upgrade().is_none() && cluster.leaving().is_empty(), "nobody holds it");
+
+        cluster.resolved(addresses(&[1, 3]));
+        assert!(Arc::ptr_eq(&cluster.snapshot()[1], &before[1]));
+        let held = Arc::clone(&cluster.snapshot()[1]);
+        drop(before);
+        cluster.resolved(addresses(&[1]));
+        assert_eq!(cluster.leaving().len(), 1);
+        cluster.resolved(addresses(&[1, 3]));
+        assert!(Arc::ptr_eq(&cluster.snapshot()[1], &held), "who comes back in time is the same");
+        assert_eq!(cluster.leaving().len(), 0);
 
         cluster.resolve_failed("timed out".into());
         assert_eq!(cluster.snapshot().len(), 2, "the last good answer stays");

@@ -86,6 +86,17 @@ impl Endpoint {
         changed
     }
 
+    /// Discovery lists it again: what was true of the address before need not be.
+    pub(super) fn announced(&self) {
+        let mut reach = self.reach.lock();
+        reach.backoff.reset();
+        if matches!(reach.state, State::Resting { .. }) {
+            reach.state = State::Free;
+        }
+        drop(reach);
+        self.changed.notify_waiters();
+    }
+
     /// Whether health checks find it serving; true without any.
     pub fn is_healthy(&self) -> bool {
         self.healthy.load(Relaxed)

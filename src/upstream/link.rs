@@ -127,7 +127,7 @@ impl Link {
                     );
                     ticket.failed(&error);
                     self.set(Phase::Resting, &lane);
-                    lane.cluster().failed_to_connect();
+                    lane.cluster().look_again();
                 }
             }
             if self.removed.is_cancelled() {
@@ -147,7 +147,10 @@ impl Link {
             let limit = connection.limit();
             tokio::select! {
                 // The peer itself decides how long its open streams may go on.
-                () = connection.closing() => break FOREVER,
+                () = connection.closing() => {
+                    lane.cluster().look_again();
+                    break FOREVER;
+                }
                 () = self.removed.cancelled() => break DRAIN,
                 // Calls that wait for a stream look again.
                 () = connection.grown(limit) => lane.publish(),

@@ -1,86 +1,98 @@
-//! Endpoints by DNS name.
-//!
-//! gRPC's own resolver looks a name up once and again only after a disconnect: pods that join later get no traffic.
-//! Here the name is looked up every `dns_refresh_rate`, whatever the TTL says (Docker's says 600 s while replicas come
-//! and go), and at once after a failed connect. A failed or empty answer never removes endpoints that work.
+//! Endpoints by the A and AAAA records of a name.
 
-use std::{
-    collections::BTreeSet,
-    net::{IpAddr, SocketAddr},
-    time::Duration,
+use std::net::{IpAddr, SocketAddr};
+
+use hickory_resolver::proto::rr::RecordType;
+
+use super::{
+    pin::Pin,
+    poll::{Found, LookUp, Miss},
+    resolver::{Addresses, Resolver},
+};
+use crate::{
+    config::{Address, LoadBalancing},
+    upstream::cluster::Cluster,
 };
 
-use hickory_resolver::{
-    TokioResolver,
-    config::{LookupIpStrategy, NameServerConfig, ResolverConfig, ResolverOpts},
-    net::{NetError, runtime::TokioRuntimeProvider},
-};
-use tokio::time::Instant;
+/// A name whose addresses all listen on one port.
+#[derive(Debug)]
+pub(super) struct Name {
+    resolver: Resolver,
+    cluster: String,
+    host: String,
+    port: u16,
+    last: Vec<IpAddr>,
+    /// `None` where one endpoint at a time is what is wanted.
+    pin: Option<Pin>,
+    hinted: bool,
+}
 
-use crate::{config::Address, upstream::cluster::Cluster};
+impl Name {
+    pub(super) fn new(cluster: &Cluster, server: Option<SocketAddr>, host: String, port: u16) -> Self {
+        let balanced = !matches!(cluster.config().load_balancing, LoadBalancing::PickFirst { .. });
+        Self {
+            resolver: Resolver::new(server),
+            cluster: cluster.name().to_owned(),
+            host,
+            port,
+            last: Vec::new(),
+            pin: balanced.then(Pin::default),
+            hinted: false,
+        }
+    }
 
-pub(super) async fn run(cluster: &Cluster, server: Option<SocketAddr>, host: &str, port: u16) {
-    let refresh = cluster.config().dns_refresh_rate;
-    let mut resolver = None;
-    loop {
-        let looked_up = Instant::now();
-        // Built anew after a failure: `/etc/resolv.conf` may have been the reason.
-        let answer = match &resolver {
-            Some(resolver) => look_up(resolver, host).await,
-            None => match build(server) {
-                Ok(built) => look_up(resolver.insert(built), host).await,
-                Err(error) => Err(error),
-            },
-        };
-        match answer {
-            Ok(addresses) if addresses.is_empty() => {
-                cluster.resolve_failed(format!("{host} has no address record"))
+    /// A look-up succeeds when one of its two questions did. When all addresses of a kind are gone, it asks whether they
+    /// are, or whether that question merely failed.
+    async fn confirm(&mut self, found: &mut Addresses) {
+        for (kind, is_kind) in [
+            (RecordType::A, IpAddr::is_ipv4 as fn(&IpAddr) -> bool),
+            (RecordType::AAAA, IpAddr::is_ipv6 as fn(&IpAddr) -> bool),
+        ] {
+            let before: Vec<IpAddr> = self.last.iter().copied().filter(is_kind).collect();
+            if before.is_empty() || found.ips.iter().any(is_kind) {
+                continue;
             }
-            Ok(addresses) => {
-                cluster.resolved(addresses.into_iter().map(|ip| Address::Tcp(SocketAddr::new(ip, port))))
-            }
-            Err(error) => {
-                resolver = None;
-                cluster.resolve_failed(error.to_string());
+            match self.resolver.records(&found.name, kind).await {
+                Ok(lookup) => {
+                    found.ips.extend(lookup.answers().iter().filter_map(|record| record.data.ip_addr()));
+                }
+                Err(Miss::Failed(_)) => found.ips.extend(before),
+                Err(Miss::Absent(_)) => {}
             }
         }
-        // The jitter keeps replicas of the gateway from asking in step.
-        let next = looked_up + refresh.mul_f64(0.9 + 0.2 * fastrand::f64());
-        tokio::select! {
-            () = tokio::time::sleep_until(next) => {}
-            () = cluster.resolve_now() => tokio::time::sleep_until(next.min(looked_up + SOONEST)).await,
+    }
+
+    fn tell(&mut self) {
+        if let Some(address) = self.pin.as_mut().and_then(|pin| pin.seen(&self.last)) {
+            tracing::warn!(
+                cluster = self.cluster,
+                "{} has had the one address {address} at every look-up, which looks like one virtual IP: it pins each \
+                 connection to one backend, and new backends get no calls. Name a headless Service (clusterIP: None), \
+                 whose name has the address of every pod, or let connections end by max_connection_age",
+                self.host,
+            );
+        }
+        if !std::mem::replace(&mut self.hinted, true)
+            && let Some(names) = self.resolver.detour(&self.host)
+        {
+            tracing::info!(
+                cluster = self.cluster,
+                "{host} is looked up below {names} search domains first (/etc/resolv.conf); if it is complete, end it \
+                 with a dot: {host}.:{port}",
+                host = self.host,
+                port = self.port,
+            );
         }
     }
 }
 
-fn build(server: Option<SocketAddr>) -> Result<TokioResolver, NetError> {
-    let provider = TokioRuntimeProvider::default();
-    let mut builder = match server {
-        None => TokioResolver::builder(provider)?,
-        Some(server) => {
-            let mut name_server = NameServerConfig::udp_and_tcp(server.ip());
-            for connection in &mut name_server.connections {
-                connection.port = server.port();
-            }
-            let config = ResolverConfig::from_parts(None, Vec::new(), vec![name_server]);
-            TokioResolver::builder_with_config(config, provider)
-        }
-    };
-    tune(builder.options_mut());
-    builder.build()
+impl LookUp for Name {
+    async fn look_up(&mut self) -> Result<Found, Miss> {
+        let mut found = self.resolver.addresses(&self.host).await?;
+        self.confirm(&mut found).await;
+        self.last.clone_from(&found.ips);
+        self.tell();
+        let members = found.ips.iter().map(|ip| Address::Tcp(SocketAddr::new(*ip, self.port)).into());
+        Ok(Found { members: members.collect(), ttl: found.ttl })
+    }
 }
-
-fn tune(options: &mut ResolverOpts) {
-    options.ip_strategy = LookupIpStrategy::Ipv4AndIpv6;
-    // Every look-up is meant to see the present; a cache would answer with the past until its TTL is over.
-    options.cache_size = 0;
-    options.timeout = Duration::from_secs(2);
-    options.attempts = 2;
-}
-
-async fn look_up(resolver: &TokioResolver, host: &str) -> Result<BTreeSet<IpAddr>, NetError> {
-    Ok(resolver.lookup_ip(host).await?.iter().collect())
-}
-
-/// Between a look-up and the next that a failed connect asks for.
-const SOONEST: Duration = Duration::from_secs(1);
