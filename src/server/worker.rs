@@ -8,12 +8,14 @@ use std::{
         atomic::{AtomicUsize, Ordering::Relaxed},
     },
     thread::JoinHandle,
+    time::Duration,
 };
 
 use axum::Router;
 use tokio::{
     runtime,
     sync::{mpsc, oneshot},
+    time::MissedTickBehavior,
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -88,12 +90,25 @@ impl Worker {
             runtime.block_on(async {
                 tokio::select! {
                     () = async { serve.await; std::future::pending().await } => {}
+                    () = beat() => {}
                     _ = ended => {}
                 }
             });
         })?;
         let mailbox = Mailbox { sockets: mailbox, connections };
         Ok((Self { mailbox, served, end: Some(end), thread: Some(thread) }, built))
+    }
+}
+
+/// Keeps one timer due soon, for as long as it is polled.
+///
+/// tokio wakes its driver, by a write to an eventfd, for every new timer that is due before all that it knew when it
+/// went to sleep. A worker whose calls had all ended knew none, and paid that write for the deadline of each new call.
+async fn beat() {
+    let mut beat = tokio::time::interval(BEAT);
+    beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        beat.tick().await;
     }
 }
 
@@ -174,3 +189,6 @@ impl fmt::Debug for Worker {
 
 /// Sockets that wait for a worker to take them up: one listen backlog.
 const MAILBOX: usize = 1024;
+
+/// Shorter than the deadlines of nearly all calls, and long enough to cost an idle worker nothing.
+const BEAT: Duration = Duration::from_millis(250);
