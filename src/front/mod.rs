@@ -44,6 +44,7 @@ use axum::{
     extract::Request,
     response::{IntoResponse, Response},
 };
+use http::HeaderName;
 use tower::Service;
 
 use self::{access::Access, classify::Door, cors::Cors, open::Opening};
@@ -142,3 +143,6 @@ impl Edge {
         linger::hold(linger, response).await
     }
 }
+
+/// Whose `no` keeps nginx in front from holding a stream back until its buffer is full.
+const X_ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
