@@ -5,14 +5,11 @@ use std::sync::{Arc, OnceLock, Weak};
 
 use parking_lot::Mutex;
 
-use super::code::{CODES, UNKNOWN};
 use super::label::{
     By, ConnectResult, ConnectionState, DeadlineIn, DiscoveryResult, EndpointState, HedgeResult,
-    ReloadResult, RetryReason,
+    ReloadResult, RetryCause, RetryReason,
 };
-use super::resilience::{
-    Breaker, DetectionMethod, DisconnectError, HealthResult, Overflow, UnenforcedReason,
-};
+use super::resilience::{Breaker, DetectionMethod, DisconnectError, HealthResult, Shed, UnenforcedReason};
 use super::value::{Amounts, Counter, Entered, Gauge};
 
 /// All values of one cluster.
@@ -30,10 +27,10 @@ pub struct ClusterMetrics {
     pub(super) connects: By<ConnectResult, Counter>,
     pub(super) disconnects: By<DisconnectError, Counter>,
     pub(super) transparent_retries: By<RetryReason, Counter>,
-    pub(super) retries: [Counter; CODES],
+    pub(super) retries: By<RetryCause, Counter>,
     pub(super) throttled: Counter,
     pub(super) hedges: By<HedgeResult, Counter>,
-    pub(super) overflows: By<Overflow, Counter>,
+    pub(super) shed: By<Shed, Counter>,
     pub(super) circuits: By<Breaker, Gauge>,
     pub(super) concurrency_limit: OnceLock<Gauge>,
     pub(super) deadlines: By<DeadlineIn, Counter>,
@@ -71,10 +68,10 @@ impl ClusterMetrics {
             connects: By::default(),
             disconnects: By::default(),
             transparent_retries: By::default(),
-            retries: std::array::from_fn(|_| Counter::default()),
+            retries: By::default(),
             throttled: Counter::default(),
             hedges: By::default(),
-            overflows: By::default(),
+            shed: By::default(),
             circuits: By::default(),
             concurrency_limit: OnceLock::new(),
             deadlines: By::default(),
@@ -118,11 +115,9 @@ impl ClusterMetrics {
         self.transparent_retries.at(reason).inc();
     }
 
-    /// A call goes out again by a retry policy, after an attempt that ended with this status code.
-    pub fn retried_by_policy(&self, code: usize) {
-        if let Some(counter) = self.retries.get(code).or_else(|| self.retries.get(UNKNOWN)) {
-            counter.inc();
-        }
+    /// A call goes out again because its policy says so.
+    pub fn retried_by_policy(&self, cause: RetryCause) {
+        self.retries.at(cause).inc();
     }
 
     /// A retry or a hedge did not go out because too many calls fail (`retryThrottling`).
@@ -135,9 +130,9 @@ impl ClusterMetrics {
         self.hedges.at(result).inc();
     }
 
-    /// Something was refused because too much is under way.
-    pub fn overflowed(&self, reason: Overflow) {
-        self.overflows.at(reason).inc();
+    /// Something was one too many.
+    pub fn shed(&self, reason: Shed) {
+        self.shed.at(reason).inc();
     }
 
     /// States whether a breaker lets nothing more through.

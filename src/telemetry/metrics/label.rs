@@ -122,6 +122,24 @@ label! {
 }
 
 label! {
+    /// `reason` of `edgeway_retries_total`: what became of the attempt before.
+    pub enum RetryCause {
+        /// The backend answered a status that the policy lists.
+        Status => "status",
+        /// The backend reset the stream, or answered in something other than gRPC.
+        Broken => "broken",
+        /// The connection was lost after the call was sent.
+        Lost => "lost",
+        /// No message came within `perAttemptRecvTimeout`.
+        Late => "timeout",
+        /// The backend refused it unprocessed, again.
+        Refused => "refused",
+        /// No endpoint could be reached.
+        NotSent => "not_sent",
+    }
+}
+
+label! {
     /// `result` of `edgeway_hedges_total`.
     pub enum HedgeResult {
         /// Its answer is the one that the caller got.

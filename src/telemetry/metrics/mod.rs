@@ -29,10 +29,10 @@ mod value;
 pub use cluster::{ClusterMetrics, EndpointMetrics, WeightMetrics};
 pub use label::{
     CancelledBy, ConnectResult, ConnectionState, DeadlineIn, DiscoveryResult, EndpointState, HedgeResult,
-    Label, ReloadResult, RetryReason,
+    Label, ReloadResult, RetryCause, RetryReason,
 };
 pub use method::{CallMetrics, MessageMetrics, MethodMetrics};
-pub use resilience::{Breaker, DetectionMethod, DisconnectError, HealthResult, Overflow, UnenforcedReason};
+pub use resilience::{Breaker, DetectionMethod, DisconnectError, HealthResult, Shed, UnenforcedReason};
 pub use target::{Again, Sizes, TargetMetrics};
 pub use value::{Amounts, Counter, Entered, Gauge, Histogram};
 

@@ -46,31 +46,31 @@ label! {
     /// `breaker` of `edgeway_circuit_state`.
     pub enum Breaker {
         /// `max_connections`.
-        Connections => "connections",
+        Connections => "max_connections",
         /// `max_requests`.
-        Requests => "requests",
+        Requests => "max_requests",
         /// `max_pending_requests`.
-        Pending => "pending",
+        Pending => "max_pending_requests",
         /// `max_retries` and `retry_budget_percent`.
-        Retries => "retries",
+        Retries => "max_retries",
     }
 }
 
 label! {
-    /// `reason` of `edgeway_overflows_total`: what a call, a connection or a retry was refused for.
-    pub enum Overflow {
-        /// `max_connections`.
-        Connections => "connections",
-        /// `max_requests`.
-        Requests => "requests",
-        /// `max_pending_requests`.
-        Pending => "pending",
-        /// `max_retries` and `retry_budget_percent`.
-        Retries => "retries",
-        /// A full cluster, for longer than `queue_timeout`.
+    /// `reason` of `edgeway_shed_total`: the limit that a call, a retry or a connection was one too many for.
+    pub enum Shed {
+        /// `circuit_breakers.max_connections`.
+        Connections => "max_connections",
+        /// `circuit_breakers.max_requests`.
+        Requests => "max_requests",
+        /// `circuit_breakers.max_pending_requests`.
+        Pending => "max_pending_requests",
+        /// `circuit_breakers.queue_timeout`.
         QueueTimeout => "queue_timeout",
-        /// The limit of `adaptive_concurrency`.
-        Concurrency => "concurrency",
+        /// `circuit_breakers.max_retries` and `retry_budget_percent`; the failure before it stands.
+        Retries => "max_retries",
+        /// `adaptive_concurrency`.
+        Concurrency => "adaptive_concurrency",
     }
 }
 

@@ -189,10 +189,10 @@ fn own_series() {
     cluster.set_endpoints(EndpointState::Healthy, 3);
     cluster.connected(ConnectResult::Refused);
     cluster.retried(RetryReason::Goaway);
-    cluster.retried_by_policy(14);
+    cluster.retried_by_policy(RetryCause::Late);
     cluster.throttled();
     cluster.hedged(HedgeResult::Won);
-    cluster.overflowed(Overflow::QueueTimeout);
+    cluster.shed(Shed::QueueTimeout);
     cluster.set_circuit(Breaker::Pending, true);
     cluster.deadline_exceeded(DeadlineIn::Connect);
     cluster.health_checked(HealthResult::NotServing);
@@ -218,12 +218,12 @@ fn own_series() {
         r#"edgeway_upstream_connects_total{cluster="orders",result="refused"} 1"#,
         r#"edgeway_upstream_connects_total{cluster="orders",result="success"} 0"#,
         r#"edgeway_transparent_retries_total{cluster="orders",reason="goaway"} 1"#,
-        r#"edgeway_retries_total{cluster="orders",reason="Unavailable"} 1"#,
+        r#"edgeway_retries_total{cluster="orders",reason="timeout"} 1"#,
         r#"edgeway_retry_throttled_total{cluster="orders"} 1"#,
         r#"edgeway_hedges_total{cluster="orders",result="won"} 1"#,
-        r#"edgeway_overflows_total{cluster="orders",reason="queue_timeout"} 1"#,
-        r#"edgeway_circuit_state{cluster="orders",breaker="pending"} 1"#,
-        r#"edgeway_circuit_state{cluster="orders",breaker="requests"} 0"#,
+        r#"edgeway_shed_total{cluster="orders",reason="queue_timeout"} 1"#,
+        r#"edgeway_circuit_state{cluster="orders",breaker="max_pending_requests"} 1"#,
+        r#"edgeway_circuit_state{cluster="orders",breaker="max_requests"} 0"#,
         r#"edgeway_deadline_exceeded_total{cluster="orders",where="connect"} 1"#,
         r#"edgeway_health_checks_total{cluster="orders",result="not_serving"} 1"#,
         r#"edgeway_discovery_total{cluster="orders",result="failed"} 1"#,

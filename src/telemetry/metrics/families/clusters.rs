@@ -79,11 +79,8 @@ fn reach(page: &mut Page<'_>, clusters: &[Arc<ClusterMetrics>]) -> fmt::Result {
 
 fn again(page: &mut Page<'_>, clusters: &[Arc<ClusterMetrics>]) -> fmt::Result {
     page.counters(
-        ["edgeway_retries", "Attempts by a retry policy, by the status of the attempt before."],
-        clusters.iter().flat_map(|cluster| {
-            let codes = NAMES.iter().zip(&cluster.retries);
-            codes.map(|(code, count)| ([("cluster", &*cluster.name), ("reason", *code)], count.value()))
-        }),
+        ["edgeway_retries", "Attempts repeated by a retry policy, by what became of the one before."],
+        counts(clusters, "reason", |cluster| &cluster.retries),
     )?;
     page.counters(
         ["edgeway_transparent_retries", "Attempts repeated because the backend cannot have acted on them."],
@@ -112,8 +109,8 @@ fn limits(page: &mut Page<'_>, clusters: &[Arc<ClusterMetrics>]) -> fmt::Result 
         per_label(clusters, "breaker", |cluster| &cluster.circuits, Gauge::value),
     )?;
     page.counters(
-        ["edgeway_overflows", "What was refused because too much of a cluster is under way, by the limit."],
-        counts(clusters, "reason", |cluster| &cluster.overflows),
+        ["edgeway_shed", "Calls, retries and connections refused by a limit."],
+        counts(clusters, "reason", |cluster| &cluster.shed),
     )?;
     page.gauges(
         ["edgeway_concurrency_limit", "The limit of calls in flight that adaptive_concurrency has found."],
