@@ -71,6 +71,12 @@ impl Inspect for Inspector {
         Readiness::new(self.draining.load(Relaxed), clusters)
     }
 
+    fn clusters(&self) -> serde_json::Value {
+        let clusters: Vec<_> = self.sources.lock().iter().map(|source| Arc::clone(&source.cluster)).collect();
+        let views = clusters.iter().map(|cluster| serde_json::to_value(cluster.describe()));
+        views.filter_map(Result::ok).collect()
+    }
+
     fn refresh(&self) {
         for source in self.sources.lock().iter() {
             let health = source.cluster.health();

@@ -9,7 +9,7 @@ use http::uri::Authority;
 use parking_lot::Mutex;
 use tokio::sync::{Notify, watch};
 
-use super::{discover, endpoint::Endpoint, member::Member};
+use super::{discover, endpoint::Endpoint, lane::Lane, member::Member};
 use crate::{
     config::{self, Address, Target},
     telemetry::{
@@ -32,6 +32,7 @@ pub struct Cluster {
     discovery_error: Mutex<Option<String>>,
     resolve_now: Notify,
     connects: watch::Sender<u64>,
+    lanes: Mutex<Vec<Weak<Lane>>>,
     metrics: Arc<ClusterMetrics>,
 }
 
@@ -86,6 +87,7 @@ impl Cluster {
             discovery_error: Mutex::default(),
             resolve_now: Notify::new(),
             connects: watch::Sender::new(0),
+            lanes: Mutex::default(),
             metrics,
         }
     }
@@ -214,6 +216,21 @@ impl Cluster {
     /// Which endpoints calls may use has changed: every lane makes its snapshot anew.
     pub(super) fn touch(&self) {
         self.endpoints.send_modify(|_| {});
+    }
+
+    /// Why the last answer of discovery was none.
+    pub(super) fn discovery_error(&self) -> Option<String> {
+        self.discovery_error.lock().clone()
+    }
+
+    /// A worker's side of it has come.
+    pub(super) fn joined(&self, lane: &Arc<Lane>) {
+        self.lanes.lock().push(Arc::downgrade(lane));
+    }
+
+    /// Every worker's side of it.
+    pub(super) fn lanes(&self) -> Vec<Arc<Lane>> {
+        self.lanes.lock().iter().filter_map(Weak::upgrade).collect()
     }
 
     /// Discovery failed; the endpoints it last found stay.

@@ -15,8 +15,9 @@ use std::{
 use bytes::Bytes;
 use h2::client::SendRequest;
 use socket2::{SockRef, TcpKeepalive};
-use tokio::{net::TcpStream, sync::Notify, task::AbortHandle};
+use tokio::{net::TcpStream, sync::Notify, task::AbortHandle, time::Instant};
 
+use super::describe::ConnectionView;
 use crate::config::Address;
 
 /// A connection that calls may be sent on.
@@ -28,6 +29,7 @@ pub(super) struct Connection {
     send: SendRequest<Bytes>,
     gate: Arc<Gate>,
     driver: AbortHandle,
+    opened: Instant,
 }
 
 #[derive(Debug)]
@@ -106,7 +108,16 @@ impl Connection {
             changed: Notify::new(),
         });
         let driver = tokio::spawn(drive(h2, send.clone(), Arc::clone(&gate))).abort_handle();
-        Ok(Self { send, gate, driver })
+        Ok(Self { send, gate, driver, opened: Instant::now() })
+    }
+
+    /// What an operator is shown of it.
+    pub(super) fn describe(&self) -> ConnectionView {
+        ConnectionView {
+            streams: self.gate.open.load(Relaxed),
+            stream_limit: self.limit(),
+            age: self.opened.elapsed(),
+        }
     }
 
     /// A place for one more stream, held until [`Connection::release`]; `false` when there is none.

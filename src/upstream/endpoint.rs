@@ -86,6 +86,11 @@ impl Endpoint {
         changed
     }
 
+    /// What discovery says of it.
+    pub(super) fn member(&self) -> Arc<Member> {
+        self.member.load_full()
+    }
+
     /// Discovery lists it again: what was true of the address before need not be.
     pub(super) fn announced(&self) {
         let mut reach = self.reach.lock();
@@ -151,6 +156,14 @@ impl Endpoint {
     /// Whether nobody may connect and nobody tries to.
     pub(super) fn is_resting(&self) -> bool {
         matches!(self.reach.lock().state, State::Resting { .. })
+    }
+
+    /// Until when nobody may connect; `None` when somebody may, or does.
+    pub(super) fn resting_until(&self) -> Option<Instant> {
+        match self.reach.lock().state {
+            State::Resting { until } => Some(until),
+            State::Free | State::Probed => None,
+        }
     }
 
     /// Waits until somebody's attempt has come to a verdict.

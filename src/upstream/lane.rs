@@ -100,12 +100,23 @@ impl Lane {
             changed: Notify::new(),
             cut: cut.clone(),
         });
+        cluster.joined(&lane);
         tokio::spawn(Arc::clone(&lane).follow());
         lane
     }
 
     pub(super) fn cluster(&self) -> &Arc<Cluster> {
         &self.cluster
+    }
+
+    /// The connections that it offers to calls, each with its endpoint.
+    pub(super) fn connections(&self) -> Vec<(Arc<Endpoint>, Arc<Connection>)> {
+        let links = self.links.lock().clone();
+        let each = |link: &Arc<Link>| {
+            let endpoint = Arc::clone(&link.endpoint);
+            link.connections().into_iter().map(move |connection| (Arc::clone(&endpoint), connection))
+        };
+        links.iter().flat_map(each).collect()
     }
 
     pub(super) fn cut(&self) -> &CancellationToken {

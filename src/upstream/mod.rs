@@ -25,6 +25,7 @@ mod balance;
 mod cluster;
 mod connection;
 mod control;
+mod describe;
 mod discover;
 mod download;
 mod endpoint;
@@ -39,6 +40,7 @@ mod upload;
 
 pub use cluster::{Cluster, Clusters, Health};
 pub use control::Control;
+pub use describe::{ClusterView, ConnectionView, EndpointPhase, EndpointView};
 pub use endpoint::Endpoint;
 pub use lane::Lanes;
 pub use outbound::Outbound;
