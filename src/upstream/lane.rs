@@ -5,7 +5,7 @@ use std::sync::{
     atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed},
 };
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, Guard};
 use http::HeaderMap;
 use parking_lot::Mutex;
 use tokio::{
@@ -147,13 +147,18 @@ impl Lane {
         endpoints: &mut watch::Receiver<Option<Arc<[Arc<Endpoint>]>>>,
     ) -> Result<(), watch::error::RecvError> {
         loop {
-            let hold = self.ready.load().hold();
+            let hold = self.snapshot().hold();
             tokio::select! {
                 changed = endpoints.changed() => return changed,
                 () = self.ages.notified() => {}
                 () = tokio::time::sleep(hold.unwrap_or_default()), if hold.is_some() => self.publish(),
             }
         }
+    }
+
+    /// What calls may use now.
+    pub(super) fn snapshot(&self) -> Guard<Arc<Snapshot>> {
+        self.ready.load()
     }
 
     fn relink(self: &Arc<Self>, wanted: &[Arc<Endpoint>]) {
@@ -261,7 +266,7 @@ impl Lane {
     }
 
     fn pick(self: &Arc<Self>, wish: Wish<'_>) -> Pick {
-        let ready = self.ready.load();
+        let ready = self.snapshot();
         if let Some((link, connection)) = ready.reserve(&self.balancer, wish) {
             let stream = wish.call.stream;
             link.endpoint.call_started(stream);

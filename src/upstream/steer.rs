@@ -9,7 +9,7 @@ use super::{
     snapshot::Wish,
 };
 use crate::{
-    call::{Context, Kind, Response},
+    call::{Context, Inbound, Kind, Response},
     config::{Address, LoadBalancing},
 };
 
@@ -18,6 +18,8 @@ use crate::{
 pub(super) struct Steer {
     call: Call,
     session: Option<Token>,
+    /// Whether the client can be told: a WebSocket has had its headers.
+    tells: bool,
 }
 
 impl Steer {
@@ -34,7 +36,9 @@ impl Steer {
             _ => None,
         };
         let call = Call { hash, stream: !matches!(context.kind, Kind::Unary) };
-        Self { call, session: cluster.sessions().and_then(|sessions| sessions.take(headers)) }
+        let session = cluster.sessions().and_then(|sessions| sessions.take(headers));
+        let tells = !matches!(context.inbound, Inbound::WebSocket | Inbound::Control);
+        Self { call, session, tells }
     }
 
     pub(super) fn wish<'a>(&'a self, tried: &'a [Address]) -> Wish<'a> {
@@ -43,7 +47,7 @@ impl Steer {
 
     /// Tells the client of `response` to come back to the endpoint that gave it, where it does not know.
     pub(super) fn settle(&self, cluster: &Cluster, endpoint: &Endpoint, response: &mut Response) {
-        let Some(sessions) = cluster.sessions() else { return };
+        let Some(sessions) = cluster.sessions().filter(|_| self.tells) else { return };
         let token = endpoint.traits().token(sessions, endpoint.address());
         if self.session.as_ref() != Some(token)
             && let Some(cookie) = sessions.cookie(token)
