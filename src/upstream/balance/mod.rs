@@ -18,6 +18,7 @@
 mod affinity;
 mod least_request;
 mod load;
+mod owners;
 mod picker;
 mod ring;
 mod slow_start;
@@ -37,7 +38,9 @@ pub(super) use subset::subset;
 pub(super) use traits::Traits;
 
 use self::{
+    owners::{Owners, Rings},
     picker::{Candidate, Draw, Picker},
+    ring::Node,
     tiers::{Listed, Standing, Tier},
 };
 use super::{cluster::Cluster, endpoint::Endpoint};
@@ -52,6 +55,7 @@ pub(super) struct Balancer {
     panic_threshold: u8,
     seed: u64,
     sessions: Option<Arc<Sessions>>,
+    rings: Rings,
     /// Turns by tier, kept over snapshots: a round that a new one cuts short is not begun again.
     turns: [AtomicUsize; TIERS],
 }
@@ -100,6 +104,7 @@ impl Balancer {
             panic_threshold: config.panic_threshold,
             seed: cluster.seed(),
             sessions: cluster.sessions().cloned(),
+            rings: Rings::default(),
             // A random start, or the first calls of every gateway would meet on the first endpoint.
             turns: std::array::from_fn(|_| AtomicUsize::new(fastrand::usize(..1 << 16))),
         }
@@ -121,12 +126,15 @@ impl Balancer {
         let mut hold = None;
         let tiers = tiers::tiers(&listed, self.panic_threshold, self.zone.as_deref())
             .into_iter()
-            .map(|Tier { members, below }| {
-                let endpoints = members.iter().filter_map(|place| endpoints.get(*place));
+            .map(|Tier { members, listed, below }| {
+                let at = |place: &usize| endpoints.get(*place).map(|reachable| reachable.endpoint);
                 let candidates: Vec<_> =
-                    endpoints.map(|reachable| self.candidate(reachable.endpoint, now)).collect();
+                    members.iter().filter_map(at).map(|endpoint| self.candidate(endpoint, now)).collect();
                 hold = hold.min_some(self.hold(&candidates));
-                let picker = Picker::new(&self.policy, &candidates, self.seed);
+                let picker = Picker::new(&self.policy, &candidates, |config| {
+                    let ring = self.rings.ring(config, listed.iter().filter_map(at).map(node).collect());
+                    Owners::new(config, ring, listed.iter().map(|place| members.binary_search(place).is_ok()))
+                });
                 let start = order.len();
                 order.extend(members);
                 Compiled { start, count: candidates.len(), below, picker }
@@ -150,13 +158,15 @@ impl Balancer {
 
     fn candidate(&self, endpoint: &Endpoint, now: Instant) -> Candidate {
         let member = endpoint.member();
-        let key = || match &member.hash_key {
-            Some(key) => (&**key).into(),
-            None => endpoint.address().to_string().into(),
-        };
         let traits = endpoint.traits();
         Candidate {
-            key: if picker::hashes(&self.policy) { key() } else { "".into() },
+            rank: match &self.policy {
+                // The seed is the process's own: all workers shuffle alike.
+                LoadBalancing::PickFirst { shuffle: true } => {
+                    ring::xxh64(endpoint.address().to_string().as_bytes(), self.seed)
+                }
+                _ => 0,
+            },
             weight: member.weight,
             reported: match &self.policy {
                 LoadBalancing::WeightedRoundRobin(config) => traits.reported.weight(config, now),
@@ -230,6 +240,13 @@ impl Choices {
         // Better an endpoint that another should come before than none.
         tiers().skip(drawn).take(1).chain(tiers().filter(|(index, _)| *index != drawn)).find_map(look)
     }
+}
+
+/// An endpoint as a ring sees it.
+fn node(endpoint: &Endpoint) -> Node {
+    let member = endpoint.member();
+    let address = || endpoint.address().to_string().into();
+    Node { key: member.hash_key.as_deref().map_or_else(address, Into::into), weight: member.weight }
 }
 
 trait MinSome {

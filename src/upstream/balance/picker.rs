@@ -5,16 +5,16 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use super::{
     least_request::LeastRequest,
     load::Load,
-    ring::{Node, Ring, xxh64},
+    owners::Owners,
     stride::{self, Stride},
 };
-use crate::config::LoadBalancing;
+use crate::config::{LoadBalancing, RingHash};
 
 /// What a policy goes by, of one endpoint.
 #[derive(Debug)]
 pub(super) struct Candidate {
-    /// What stands for it where it is hashed.
-    pub(super) key: Box<str>,
+    /// Its place in the order of `pick_first`; those of one rank stand in that of discovery.
+    pub(super) rank: u64,
     /// What discovery says; above zero.
     pub(super) weight: u32,
     /// By the load reports of the endpoint itself; zero without any.
@@ -29,7 +29,7 @@ pub(super) enum Picker {
     LeastRequest(LeastRequest),
     Turns,
     Stride(Stride),
-    Ring(Ring),
+    Owners(Owners),
     First(usize),
     Random,
 }
@@ -44,8 +44,12 @@ pub(super) struct Draw<'a> {
 }
 
 impl Picker {
-    /// `seed` is the process's own: it shuffles the same way for all workers.
-    pub(super) fn new(policy: &LoadBalancing, candidates: &[Candidate], seed: u64) -> Self {
+    /// `owners` is asked by a policy that hashes: it goes by more endpoints than those that are there.
+    pub(super) fn new(
+        policy: &LoadBalancing,
+        candidates: &[Candidate],
+        owners: impl FnOnce(&RingHash) -> Owners,
+    ) -> Self {
         let warm = |weight: f64, candidate: &Candidate| weight * candidate.warmth;
         let weights = |weight: fn(&Candidate) -> f64| {
             candidates.iter().map(|candidate| warm(weight(candidate), candidate)).collect::<Vec<_>>()
@@ -59,17 +63,10 @@ impl Picker {
             // As in gRPC, weights of discovery say nothing to it.
             LoadBalancing::RoundRobin => turns(&weights(|_| 1.0)),
             LoadBalancing::WeightedRoundRobin(_) => turns(&reported_weights(candidates)),
-            LoadBalancing::RingHash(config) => {
-                let node =
-                    |candidate: &Candidate| Node { key: candidate.key.clone(), weight: candidate.weight };
-                Self::Ring(Ring::new(config, &candidates.iter().map(node).collect::<Vec<_>>()))
-            }
-            LoadBalancing::PickFirst { shuffle } => {
-                let hash = |index: &usize| {
-                    candidates.get(*index).map(|candidate| xxh64(candidate.key.as_bytes(), seed))
-                };
-                let first = if *shuffle { (0..candidates.len()).min_by_key(hash) } else { None };
-                Self::First(first.unwrap_or(0))
+            LoadBalancing::RingHash(config) => Self::Owners(owners(config)),
+            LoadBalancing::PickFirst { .. } => {
+                let first = candidates.iter().enumerate().min_by_key(|(_, candidate)| candidate.rank);
+                Self::First(first.map_or(0, |(index, _)| index))
             }
             LoadBalancing::Random => Self::Random,
         }
@@ -88,8 +85,8 @@ impl Picker {
             Self::LeastRequest(policy) => policy.choose(count, draw.stream, load),
             Self::Turns => draw.turn.fetch_add(1, Relaxed) % count,
             Self::Stride(stride) => stride.next(draw.turn),
-            Self::Ring(ring) => {
-                return ring.find(draw.hash.unwrap_or_else(|| fastrand::u64(..)), load, take);
+            Self::Owners(owners) => {
+                return owners.find(draw.hash.unwrap_or_else(|| fastrand::u64(..)), load, take);
             }
             Self::First(first) => *first,
             Self::Random => fastrand::usize(..count),
@@ -111,9 +108,4 @@ fn reported_weights(candidates: &[Candidate]) -> Vec<f64> {
         None => 1.0,
     };
     candidates.iter().map(|candidate| weight(candidate) * candidate.warmth).collect()
-}
-
-/// How many of `candidates` a policy hashes by their keys.
-pub(super) fn hashes(policy: &LoadBalancing) -> bool {
-    matches!(policy, LoadBalancing::RingHash(_) | LoadBalancing::PickFirst { shuffle: true })
 }

@@ -32,8 +32,10 @@ pub(super) enum Standing {
 /// Endpoints that calls are spread over alike.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Tier {
-    /// Their places in the list; at least one.
+    /// The places in the list of those that calls may go to, in that order; at least one.
     pub(super) members: Vec<usize>,
+    /// The places of all that belong here, usable or not.
+    pub(super) listed: Vec<usize>,
     /// Of 10,000 calls those that go to this tier or one before it.
     pub(super) below: u32,
 }
@@ -65,8 +67,9 @@ pub(super) fn tiers(listed: &[Listed<'_>], panic: u8, zone: Option<&str>) -> Vec
             Standing::Ejected => panics,
             Standing::Pending | Standing::Down => false,
         };
-        let members: Vec<usize> = places.iter().filter(is_used).copied().collect();
-        if members.is_empty() {
+        let members = |places: &[usize]| places.iter().filter(is_used).copied().collect::<Vec<_>>();
+        let all = members(places);
+        if all.is_empty() {
             if there > 0 {
                 break;
             }
@@ -74,10 +77,15 @@ pub(super) fn tiers(listed: &[Listed<'_>], panic: u8, zone: Option<&str>) -> Vec
         }
         let share = health(presence(there + ejected, places)).min(left);
         left -= share;
-        let (near, far, local) = split(listed, members, zone);
-        for (members, part) in [(near, local), (far, 1.0 - local)] {
+        let zone_of = |place: &usize| listed.get(*place).and_then(|endpoint| endpoint.zone);
+        let local = zone.map_or(1.0, |zone| local(all.iter().map(zone_of), zone));
+        let is_near = |place: &usize| zone.is_none() || zone_of(place) == zone;
+        let (near, far): (Vec<usize>, Vec<usize>) = places.iter().partition(|place| is_near(place));
+        // Those far away are there for a call that finds no place nearby, too.
+        for (listed, part) in [(near, local), (far, 1.0 - local)] {
+            let members = members(&listed);
             if !members.is_empty() {
-                tiers.push(Tier { members, below: 0 });
+                tiers.push(Tier { members, listed, below: 0 });
                 weights.push(share * part);
             }
         }
@@ -86,22 +94,17 @@ pub(super) fn tiers(listed: &[Listed<'_>], panic: u8, zone: Option<&str>) -> Vec
     tiers
 }
 
-/// Endpoints of the zone and the others, and what part of the calls the former get.
+/// What part of the calls endpoints of `zone` get, of those that are in `zones`.
 ///
 /// Calls come evenly from all zones, as far as a gateway can know: with as many calls as a zone has, an endpoint of it has
 /// no more to do than the average while the zone has its even part of the endpoints.
-fn split(listed: &[Listed<'_>], members: Vec<usize>, zone: Option<&str>) -> (Vec<usize>, Vec<usize>, f64) {
-    let zone_of = |place: usize| listed.get(place).and_then(|endpoint| endpoint.zone);
-    let Some(zone) = zone else { return (members, Vec::new(), 1.0) };
-    let mut zones: Vec<_> = members.iter().map(|place| zone_of(*place)).collect();
+fn local<'a>(zones: impl Iterator<Item = Option<&'a str>>, zone: &str) -> f64 {
+    let mut zones: Vec<_> = zones.collect();
+    let all = zones.len();
+    let near = zones.iter().filter(|found| **found == Some(zone)).count();
     zones.sort_unstable();
     zones.dedup();
-    let all = members.len();
-    let (near, far): (Vec<usize>, Vec<usize>) =
-        members.into_iter().partition(|place| zone_of(*place) == Some(zone));
-    let local = (near.len() * zones.len()) as f64 / all as f64;
-    // Those far away are still there for a call that finds no place nearby.
-    (near, far, local.min(1.0))
+    ((near * zones.len()) as f64 / all as f64).min(1.0)
 }
 
 /// Gives each tier its part of all calls.
@@ -217,6 +220,15 @@ mod tests {
         check(&[("a", 2)], &[(2, 10_000)]);
         check(&[("", 4)], &[(4, 10_000)]);
         check(&[("a", 2), ("", 2)], &[(2, 10_000), (2, 0)]);
+    }
+
+    #[test]
+    fn a_tier_knows_who_is_missing() {
+        let listed = |zone, standing| Listed { priority: 0, zone: Some(zone), standing };
+        let endpoints = [listed("b", Usable), listed("a", Down), listed("a", Usable), listed("c", Ejected)];
+        let found: Vec<_> =
+            tiers(&endpoints, 0, Some("a")).into_iter().map(|tier| (tier.members, tier.listed)).collect();
+        assert_eq!(found, [(vec![2], vec![1, 2]), (vec![0], vec![0, 3])]);
     }
 
     #[test]
