@@ -1,15 +1,29 @@
 //! Every key there is, by place: the one table that the reader, its errors and the reference page
 //! (`docs/configuration.md`, held to it by a test) go by.
 
+mod balancing;
 mod cluster;
 mod cors;
 mod http;
+mod resilience;
 mod rest;
+mod service_config;
 
-pub(super) use cluster::{CLUSTER, DESCRIPTORS, PROTOS, SERVICE_CONFIG};
+pub(super) use balancing::{
+    LEAST_REQUEST, LOCALITY, PICK_FIRST, RANDOM, RING_HASH, ROUND_ROBIN, SESSION_AFFINITY, SLOW_START,
+    WEIGHTED_ROUND_ROBIN,
+};
+pub(super) use cluster::{CLUSTER, DESCRIPTORS, HTTP2, PROTOS, TLS};
 pub(super) use cors::CORS;
 pub(super) use http::{HTTP, HTTP_BINDING, HTTP_CUSTOM, HTTP_RULE};
+pub(super) use resilience::{
+    ADAPTIVE_CONCURRENCY, CIRCUIT_BREAKERS, GRPC_HEALTH_CHECK, HEALTH_CHECK, OUTLIER_DETECTION,
+};
 pub(super) use rest::{PRINT_OPTIONS, REST, STREAMING};
+pub(super) use service_config::{
+    HEALTH_CHECK_CONFIG, HEDGING_POLICY, METHOD_CONFIG, METHOD_NAME, RETRY_POLICY, RETRY_THROTTLING,
+    SERVICE_CONFIG,
+};
 
 /// The keys of one kind of table.
 #[derive(Debug)]
@@ -62,16 +76,41 @@ const fn message(name: &'static str, keys: &'static [Key]) -> Place {
     Place { name, case: Case::Proto, keys, later: &[] }
 }
 
+/// A place of a service config. `null` counts as not given there, as in ProtoJSON.
+const fn lenient(name: &'static str, keys: &'static [Key]) -> Place {
+    Place { name, case: Case::Ignored, keys, later: &[] }
+}
+
 /// Every place, in the order of the reference page.
 #[cfg(test)]
-pub(super) static PLACES: [&Place; 22] = [
+pub(super) static PLACES: [&Place; 42] = [
     &ROOT,
     &LISTENER,
     &ADMIN,
     &CLUSTER,
     &DESCRIPTORS,
     &PROTOS,
+    &HTTP2,
+    &TLS,
+    &SLOW_START,
+    &LOCALITY,
+    &SESSION_AFFINITY,
+    &HEALTH_CHECK,
+    &GRPC_HEALTH_CHECK,
+    &OUTLIER_DETECTION,
+    &CIRCUIT_BREAKERS,
+    &ADAPTIVE_CONCURRENCY,
     &SERVICE_CONFIG,
+    &LEAST_REQUEST,
+    &WEIGHTED_ROUND_ROBIN,
+    &RING_HASH,
+    &PICK_FIRST,
+    &HEALTH_CHECK_CONFIG,
+    &RETRY_THROTTLING,
+    &METHOD_CONFIG,
+    &METHOD_NAME,
+    &RETRY_POLICY,
+    &HEDGING_POLICY,
     &POLICY,
     &HTTP,
     &HTTP_RULE,
@@ -163,6 +202,19 @@ pub(super) static POLICY: Place = place(
         ),
         key("max_stream_duration", "duration, `none`", "`1h`", "How long a stream may live."),
         key(
+            "retry",
+            "`allowed`, `never`",
+            "`allowed`",
+            "Whether a call that a backend may have run can be tried again. `never`: neither retried nor hedged, \
+             whatever a service config says; what was never sent still goes to another endpoint.",
+        ),
+        key(
+            "idempotent",
+            SWITCH,
+            "what the proto file says",
+            "Whether a call can be run twice without harm, in place of the `idempotency_level` of its method.",
+        ),
+        key(
             "rest",
             "table",
             "-",
@@ -170,7 +222,7 @@ pub(super) static POLICY: Place = place(
              there alone.",
         ),
     ],
-    &["rate_limits", "idempotency", "retry", "cache", "coalesce", "hedging"],
+    &["rate_limits", "idempotency", "cache", "coalesce", "hedging"],
 );
 
 pub(super) static GRPC: Place = place(

@@ -2,11 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::config::check::cluster::path;
 use crate::config::document::Entry;
 use crate::config::keys::PROTOS;
 use crate::config::problems::Problems;
 use crate::config::table::{Table, list, read as read_value};
-use crate::config::value::{Invalid, choice, positive_duration, quoted};
+use crate::config::value::{choice, positive_duration};
 use crate::config::{Descriptors, Reflection};
 
 pub(super) fn read(table: &Table<'_>, folder: &Path, descriptors: &mut Descriptors, problems: &mut Problems) {
@@ -38,11 +39,4 @@ fn paths(entry: &Entry, name: &'static str, folder: &Path, problems: &mut Proble
     let elements = list(&entry.value, name, problems);
     let read = |element| read_value(element, name, problems, |text| path(text, folder));
     elements.iter().map(|element| &**element).filter_map(read).collect()
-}
-
-fn path(text: &str, folder: &Path) -> Result<PathBuf, Invalid> {
-    if text.is_empty() || text.contains('\0') {
-        return Err(Invalid::new(format!("expected the path of a file, found {}", quoted(text))));
-    }
-    Ok(folder.join(text))
 }

@@ -1,19 +1,25 @@
 //! `clusters`.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::config::document::{Content, Entry, Node};
 use crate::config::draft::{Draft, Given};
-use crate::config::keys::{CLUSTER, DESCRIPTORS, SERVICE_CONFIG};
+use crate::config::keys::{CLUSTER, DESCRIPTORS, SERVICE_CONFIG, TLS};
 use crate::config::problems::Problems;
 use crate::config::selector::Selector;
 use crate::config::table::{Table, describe, list, read as read_value};
 use crate::config::target::Target;
-use crate::config::value::{Invalid, positive_duration, quoted, switch};
+use crate::config::value::{Invalid, duration, positive_duration, quoted, switch};
 use crate::config::{Cluster, Expose};
 
+mod balancing;
+mod breakers;
+mod connection;
 mod descriptors;
-mod load_balancing;
+mod health;
+mod outlier;
+mod service_config;
+mod tls;
 
 pub(super) fn read(node: &Node, folder: &Path, draft: &mut Draft, problems: &mut Problems) {
     let entries = match &node.content {
@@ -62,7 +68,8 @@ fn cluster(entry: &Entry, folder: &Path, problems: &mut Problems) -> Option<Clus
     let given = target.is_some();
     let mut cluster = Cluster::new(&entry.key, target.unwrap_or(Target::Static(Vec::new())));
     table.set("dns_refresh_rate", &mut cluster.dns_refresh_rate, problems, positive_duration);
-    table.set("connect_timeout", &mut cluster.connection.connect_timeout, problems, positive_duration);
+    table.set("respect_dns_ttl", &mut cluster.respect_dns_ttl, problems, switch);
+    table.set("drain_timeout", &mut cluster.drain_timeout, problems, duration);
     table.set("required", &mut cluster.required, problems, switch);
     if let Some(entry) = table.entry("expose") {
         cluster.expose = Some(expose(entry, problems));
@@ -70,12 +77,16 @@ fn cluster(entry: &Entry, folder: &Path, problems: &mut Problems) -> Option<Clus
     if let Some(table) = table.table("descriptors", &DESCRIPTORS, problems) {
         descriptors::read(&table, folder, &mut cluster.descriptors, problems);
     }
-    if let Some(table) = table.table("service_config", &SERVICE_CONFIG, problems)
-        && let Some(entry) = table.entry("loadBalancingConfig")
-        && let Some(policy) = load_balancing::read(&entry.value, problems)
-    {
-        cluster.load_balancing = policy;
+    connection::read(&table, &mut cluster.connection, problems);
+    cluster.tls = table.table("tls", &TLS, problems).map(|table| tls::read(&table, folder, problems));
+    breakers::read(&table, &mut cluster, problems);
+    outlier::read(&table, &mut cluster.outlier_detection, problems);
+    cluster.health_check = health::read(&table, problems);
+    if let Some(table) = table.table("service_config", &SERVICE_CONFIG, problems) {
+        service_config::read(&table, &mut cluster, problems);
     }
+    // Behind the service config, whose policy they are about.
+    balancing::read(&table, &mut cluster, problems);
     given.then_some(cluster)
 }
 
@@ -91,4 +102,12 @@ fn expose(entry: &Entry, problems: &mut Problems) -> Vec<Expose> {
         Ok(if name.ends_with('*') { Expose::Methods(selector) } else { Expose::Name(name) })
     };
     elements.iter().filter_map(|element| read_value(element, "expose", problems, parse)).collect()
+}
+
+/// A path of the operator's, which is relative to `folder`.
+fn path(text: &str, folder: &Path) -> Result<PathBuf, Invalid> {
+    if text.is_empty() || text.contains('\0') {
+        return Err(Invalid::new(format!("expected the path of a file, found {}", quoted(text))));
+    }
+    Ok(folder.join(text))
 }
