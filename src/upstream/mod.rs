@@ -33,6 +33,7 @@ mod lane;
 mod link;
 mod member;
 mod outbound;
+mod outlier;
 mod snapshot;
 mod tally;
 mod upload;
@@ -49,5 +50,7 @@ use std::sync::Arc;
 #[derive(Clone, Debug)]
 pub struct Target(pub Arc<Cluster>);
 
+#[cfg(test)]
+mod peer;
 #[cfg(test)]
 mod tests;

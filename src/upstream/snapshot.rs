@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
-use super::{balance::Balancer, connection::Connection, link::Link};
+use super::{balance::Balancer, connection::Connection, link::Link, outlier::Probes};
 use crate::config::Address;
 
 /// The endpoints that calls may use, each with its connections. Never changes: picking reads it without a lock.
 #[derive(Debug, Default)]
 pub(super) struct Snapshot {
     ready: Vec<Ready>,
+    probes: Probes,
 }
 
 /// An endpoint that calls may use.
@@ -34,7 +35,12 @@ impl Snapshot {
             .map(|link| Ready { link: Arc::clone(link), connections: link.connections() })
             .filter(|ready| !ready.connections.is_empty())
             .collect();
-        Self { ready }
+        Self { ready, probes: Probes::new(links) }
+    }
+
+    /// Ejected endpoints that are to be tried with one call.
+    pub(super) fn probes(&self) -> &Probes {
+        &self.probes
     }
 
     pub(super) fn is_empty(&self) -> bool {
