@@ -9,6 +9,7 @@ use tokio::sync::{Notify, futures::Notified, watch};
 use super::{
     Lanes, discover,
     endpoint::Endpoint,
+    health,
     member::Member,
     outlier::{self, Detector},
 };
@@ -69,8 +70,10 @@ impl Clusters {
     /// Starts health checks and outlier detection, as configured, on the current runtime.
     ///
     /// With a health check no endpoint takes a call before this: checks go over the connections of `workers`.
-    pub fn guard(&self, _: &[Lanes]) {
+    pub fn guard(&self, workers: &[Lanes]) {
         for cluster in self.iter() {
+            let lanes = workers.iter().filter_map(|lanes| lanes.lane(cluster)).map(Arc::clone).collect();
+            tokio::spawn(health::run(Arc::clone(cluster), lanes));
             tokio::spawn(outlier::run(Arc::clone(cluster)));
         }
     }

@@ -29,6 +29,7 @@ mod discover;
 mod download;
 mod endpoint;
 mod failure;
+mod health;
 mod lane;
 mod link;
 mod member;
