@@ -32,15 +32,20 @@ pub use websocket::intake;
 pub use own::{Own, Serving};
 pub use rest::{Account, Considered, Outcome, Standing, bind, explain};
 
-use std::{convert::Infallible, sync::Arc};
+use std::{
+    convert::Infallible,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+};
 
 use arc_swap::ArcSwap;
 use axum::{
-    Router,
     extract::Request,
     response::{IntoResponse, Response},
 };
-use tower::service_fn;
+use http::HeaderName;
+use tower::Service;
 
 use self::{access::Access, classify::Door, cors::Cors, open::Opening};
 use crate::{config, plan::Plan, policy::Stack, telemetry::AccessLog};
@@ -58,6 +63,23 @@ struct Shared {
     cors: Option<Cors>,
 }
 
+/// The public port. A service of its own and not a `Router`, which would match each path against no route, and write
+/// down that it did, before anything here begins.
+impl Service<Request> for Edge {
+    type Response = Response;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request) -> Self::Future {
+        let edge = self.clone();
+        Box::pin(async move { Ok(edge.serve(request).await) })
+    }
+}
+
 impl Edge {
     /// Doors that read the plan from `plan` and send calls down `calls`.
     pub fn new(
@@ -68,15 +90,6 @@ impl Edge {
         cors: Option<config::Cors>,
     ) -> Self {
         Self(Arc::new(Shared { plan, calls, own, access, cors: cors.map(Cors::new) }))
-    }
-
-    /// The public port.
-    pub fn router(self) -> Router {
-        let serve = service_fn(move |request: Request| {
-            let edge = self.clone();
-            async move { Ok::<_, Infallible>(edge.serve(request).await) }
-        });
-        Router::new().fallback_service(serve)
     }
 
     async fn serve(self, request: Request) -> Response {
@@ -130,3 +143,6 @@ impl Edge {
         linger::hold(linger, response).await
     }
 }
+
+/// Whose `no` keeps nginx in front from holding a stream back until its buffer is full.
+const X_ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");

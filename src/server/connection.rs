@@ -1,19 +1,17 @@
 //! One connection of a client.
 
-use std::{pin::pin, sync::Arc, time::Duration};
+use std::{convert::Infallible, pin::pin, sync::Arc, time::Duration};
 
-use axum::Router;
+use axum::{body::Body, extract::Request, response::Response};
 use hyper::{
     body::Incoming,
     server::conn::{http1, http2},
+    service::service_fn,
 };
-use hyper_util::{
-    rt::{TokioExecutor, TokioIo, TokioTimer},
-    service::TowerToHyperService,
-};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use socket2::{SockRef, TcpKeepalive};
 use tokio::net::TcpStream;
-use tower::ServiceExt;
+use tower::Service;
 
 use super::{
     detect::{Spoken, detect},
@@ -21,8 +19,23 @@ use super::{
 };
 use crate::call::{Peer, Sessions};
 
+/// What is behind a public port: always ready, and never without an answer.
+pub trait Serve:
+    Service<Request, Response = Response, Error = Infallible, Future: Send> + Clone + Send + Sync + 'static
+{
+}
+
+impl<S> Serve for S where
+    S: Service<Request, Response = Response, Error = Infallible, Future: Send>
+        + Clone
+        + Send
+        + Sync
+        + 'static
+{
+}
+
 /// Serves a socket until it ends; once its drain has begun only what is open on it.
-pub(super) async fn serve(stream: std::net::TcpStream, router: Router, peer: Peer) {
+pub(super) async fn serve(stream: std::net::TcpStream, service: impl Serve, peer: Peer) {
     let Sessions { tasks, drain } = peer.sessions.clone();
     let Ok(stream) = TcpStream::from_std(stream) else { return };
     if stream.set_nodelay(true).is_err() {
@@ -42,7 +55,10 @@ pub(super) async fn serve(stream: std::net::TcpStream, router: Router, peer: Pee
         () = drain.cancelled() => None,
     };
     let peer = Arc::new(peer);
-    let service = TowerToHyperService::new(router.map_request(with_peer(&peer)));
+    let service = service_fn(|mut request: http::Request<Incoming>| {
+        request.extensions_mut().insert(Arc::clone(&peer));
+        service.clone().call(request.map(Body::new))
+    });
     let ended = match spoken {
         None => return,
         Some(Spoken::Http1(io)) => {
@@ -71,16 +87,6 @@ pub(super) async fn serve(stream: std::net::TcpStream, router: Router, peer: Pee
     }
     tasks.close();
     tasks.wait().await;
-}
-
-fn with_peer(
-    peer: &Arc<Peer>,
-) -> impl FnMut(http::Request<Incoming>) -> http::Request<axum::body::Body> + Clone + use<> {
-    let peer = Arc::clone(peer);
-    move |mut request| {
-        request.extensions_mut().insert(Arc::clone(&peer));
-        request.map(axum::body::Body::new)
-    }
 }
 
 fn http1() -> http1::Builder {
