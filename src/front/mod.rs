@@ -32,12 +32,7 @@ pub use websocket::intake;
 pub use own::{Own, Serving};
 pub use rest::{Account, Considered, Outcome, Standing, bind, explain};
 
-use std::{
-    convert::Infallible,
-    pin::Pin,
-    sync::Arc,
-    task::{Context, Poll},
-};
+use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use axum::{
@@ -45,7 +40,6 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use http::HeaderName;
-use tower::Service;
 
 use self::{access::Access, classify::Door, cors::Cors, open::Opening};
 use crate::{config, plan::Plan, policy::Stack, telemetry::AccessLog};
@@ -63,23 +57,6 @@ struct Shared {
     cors: Option<Cors>,
 }
 
-/// The public port. A service of its own and not a `Router`, which would match each path against no route, and write
-/// down that it did, before anything here begins.
-impl Service<Request> for Edge {
-    type Response = Response;
-    type Error = Infallible;
-    type Future = Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, request: Request) -> Self::Future {
-        let edge = self.clone();
-        Box::pin(async move { Ok(edge.serve(request).await) })
-    }
-}
-
 impl Edge {
     /// Doors that read the plan from `plan` and send calls down `calls`.
     pub fn new(
@@ -92,7 +69,10 @@ impl Edge {
         Self(Arc::new(Shared { plan, calls, own, access, cors: cors.map(Cors::new) }))
     }
 
-    async fn serve(self, request: Request) -> Response {
+    /// Answers a request of the public port.
+    ///
+    /// No `Router` stands before it, which would match each path against no route and write down that it did.
+    pub async fn serve(self, request: Request) -> Response {
         let Some(cors) = self.0.cors.clone() else { return self.answer(request).await };
         let asked = cors.asked(request.headers());
         let mut response = match cors::is_preflight(request.method(), request.headers()) {

@@ -2,7 +2,8 @@
 
 use std::{convert::Infallible, pin::pin, sync::Arc, time::Duration};
 
-use axum::{body::Body, extract::Request, response::Response};
+use axum::body::Body;
+use futures_util::FutureExt;
 use hyper::{
     body::Incoming,
     server::conn::{http1, http2},
@@ -11,31 +12,18 @@ use hyper::{
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use socket2::{SockRef, TcpKeepalive};
 use tokio::net::TcpStream;
-use tower::Service;
 
 use super::{
     detect::{Spoken, detect},
     gather::Gather,
 };
-use crate::call::{Peer, Sessions};
-
-/// What is behind a public port: always ready, and never without an answer.
-pub trait Serve:
-    Service<Request, Response = Response, Error = Infallible, Future: Send> + Clone + Send + Sync + 'static
-{
-}
-
-impl<S> Serve for S where
-    S: Service<Request, Response = Response, Error = Infallible, Future: Send>
-        + Clone
-        + Send
-        + Sync
-        + 'static
-{
-}
+use crate::{
+    call::{Peer, Sessions},
+    front::Edge,
+};
 
 /// Serves a socket until it ends; once its drain has begun only what is open on it.
-pub(super) async fn serve(stream: std::net::TcpStream, service: impl Serve, peer: Peer) {
+pub(super) async fn serve(stream: std::net::TcpStream, edge: Edge, peer: Peer) {
     let Sessions { tasks, drain } = peer.sessions.clone();
     let Ok(stream) = TcpStream::from_std(stream) else { return };
     if stream.set_nodelay(true).is_err() {
@@ -55,13 +43,15 @@ pub(super) async fn serve(stream: std::net::TcpStream, service: impl Serve, peer
         () = drain.cancelled() => None,
     };
     let peer = Arc::new(peer);
-    let service = service_fn(|mut request: http::Request<Incoming>| {
+    let serve = |mut request: http::Request<Incoming>| {
         request.extensions_mut().insert(Arc::clone(&peer));
-        service.clone().call(request.map(Body::new))
-    });
+        edge.clone().serve(request.map(Body::new)).map(Ok::<_, Infallible>)
+    };
     let ended = match spoken {
         None => return,
         Some(Spoken::Http1(io)) => {
+            // A connection has one place for the future of a call, and uses it again for the next.
+            let service = service_fn(serve);
             let mut connection = pin!(http1().serve_connection(TokioIo::new(io), service).with_upgrades());
             tokio::select! {
                 ended = connection.as_mut() => ended,
@@ -72,6 +62,8 @@ pub(super) async fn serve(stream: std::net::TcpStream, service: impl Serve, peer
             }
         }
         Some(Spoken::Http2(io)) => {
+            // Each stream is a task, which is moved about before it stands: it should be small.
+            let service = service_fn(|request| serve(request).boxed());
             let mut connection = pin!(http2().serve_connection(TokioIo::new(Gather::new(io)), service));
             tokio::select! {
                 ended = connection.as_mut() => ended,

@@ -18,9 +18,10 @@ use tokio::{
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use super::connection::{self, Serve};
+use super::connection;
 use crate::{
     call::{Peer, Sessions},
+    front::Edge,
     telemetry::metrics::Entered,
 };
 
@@ -59,10 +60,10 @@ impl Worker {
     /// Starts a thread; `build` runs on it and makes what it serves, and something to hand back.
     ///
     /// From the moment `drain` fires, connections finish what they have and close.
-    pub fn start<S: Serve, T: Send + 'static>(
+    pub fn start<T: Send + 'static>(
         index: usize,
         drain: CancellationToken,
-        build: impl FnOnce() -> (S, T) + Send + 'static,
+        build: impl FnOnce() -> (Edge, T) + Send + 'static,
     ) -> io::Result<(Self, oneshot::Receiver<T>)> {
         let (mailbox, mut sockets) = mpsc::channel::<Socket>(MAILBOX);
         let (built_out, built) = oneshot::channel();
@@ -72,13 +73,13 @@ impl Worker {
         let (counted, tracker) = (Arc::clone(&connections), served.clone());
         let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
         let serve = async move {
-            let (service, product) = build();
+            let (edge, product) = build();
             let _ = built_out.send(product);
             while let Some(socket) = sockets.recv().await {
                 let open = (Open(Arc::clone(&counted)), socket.counted);
                 let sessions = Sessions { tasks: TaskTracker::new(), drain: drain.clone() };
                 let peer = Peer { address: socket.peer, listener: socket.listener, sessions };
-                let served = connection::serve(socket.stream, service.clone(), peer);
+                let served = connection::serve(socket.stream, edge.clone(), peer);
                 tracker.spawn(async move {
                     let _open = open;
                     served.await;
