@@ -89,9 +89,8 @@ fn endpoint(node: &Node, problems: &mut Problems) -> Option<Listed> {
     }
     let table = Table::open(node, &LISTED, problems)?;
     let address = table.require("address", problems, str::parse);
-    let whole = |bounds| move |text: &str| number(text, bounds).map(|n| u32::try_from(n).unwrap_or(u32::MAX));
-    let weight = table.read("weight", problems, whole(1..=65_535));
-    let priority = table.read("priority", problems, whole(0..=127));
+    let weight = table.read("weight", problems, |text| number(text, 1..=65_535));
+    let priority = table.read("priority", problems, |text| number(text, 0..=127));
     let zone = table.read("zone", problems, word);
     let hash_key = table.read("hash_key", problems, word);
     let mut listed = Listed::new(address?);

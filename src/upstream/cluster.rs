@@ -7,9 +7,18 @@ use std::{
 
 use http::uri::Authority;
 use parking_lot::Mutex;
-use tokio::sync::{Notify, watch};
+use tokio::sync::{Notify, futures::Notified, watch};
 
-use super::{discover, endpoint::Endpoint, lane::Lane, member::Member};
+use super::{
+    Lanes,
+    balance::Sessions,
+    discover,
+    endpoint::Endpoint,
+    health,
+    lane::Lane,
+    member::Member,
+    outlier::{self, Detector},
+};
 use crate::{
     config::{self, Address, Target},
     telemetry::{
@@ -33,6 +42,11 @@ pub struct Cluster {
     resolve_now: Notify,
     connects: watch::Sender<u64>,
     lanes: Mutex<Vec<Weak<Lane>>>,
+    /// What chance a process has for itself: all its lanes choose the same subset, other gateways another one.
+    seed: u64,
+    sessions: Option<Arc<Sessions>>,
+    published: Notify,
+    outlier: Option<Detector>,
     metrics: Arc<ClusterMetrics>,
 }
 
@@ -45,7 +59,7 @@ pub struct Clusters(Arc<[Arc<Cluster>]>);
 pub struct Health {
     /// Endpoints that discovery lists.
     pub endpoints: usize,
-    /// Those with an open connection.
+    /// Those with an open connection that no health check found unhealthy.
     pub healthy: usize,
     /// Why none is healthy.
     pub reason: Option<String>,
@@ -68,6 +82,17 @@ impl Clusters {
         }
     }
 
+    /// Starts health checks and outlier detection, as configured, on the current runtime.
+    ///
+    /// With a health check no endpoint takes a call before this: checks go over the connections of `workers`.
+    pub fn guard(&self, workers: &[Lanes]) {
+        for cluster in self.iter() {
+            let lanes = workers.iter().filter_map(|lanes| lanes.lane(cluster)).map(Arc::clone).collect();
+            tokio::spawn(health::run(Arc::clone(cluster), lanes));
+            tokio::spawn(outlier::run(Arc::clone(cluster)));
+        }
+    }
+
     /// In the order of their indices.
     pub fn iter(&self) -> impl Iterator<Item = &Arc<Cluster>> {
         self.0.iter()
@@ -77,9 +102,12 @@ impl Clusters {
 impl Cluster {
     fn new(index: usize, config: config::Cluster, metrics: Arc<ClusterMetrics>) -> Self {
         let authority = authority(&config);
+        let outlier = config.outlier_detection.clone().map(Detector::new);
         Self {
             index,
             name: config.name.as_str().into(),
+            seed: fastrand::u64(..),
+            sessions: config.session_affinity.as_ref().map(|config| Arc::new(Sessions::new(config))),
             config: Arc::new(config),
             authority,
             endpoints: watch::Sender::new(None),
@@ -88,6 +116,8 @@ impl Cluster {
             resolve_now: Notify::new(),
             connects: watch::Sender::new(0),
             lanes: Mutex::default(),
+            published: Notify::new(),
+            outlier,
             metrics,
         }
     }
@@ -120,7 +150,8 @@ impl Cluster {
     /// Whether calls can be served, and why not.
     pub fn health(&self) -> Health {
         let endpoints = self.snapshot();
-        let healthy = endpoints.iter().filter(|endpoint| endpoint.connections() > 0).count();
+        let serves = |endpoint: &&Arc<Endpoint>| endpoint.connections() > 0 && endpoint.is_healthy();
+        let healthy = endpoints.iter().filter(serves).count();
         let reason = (healthy == 0).then(|| self.why_down());
         Health { endpoints: endpoints.len(), healthy, reason }
     }
@@ -128,6 +159,16 @@ impl Cluster {
     /// Where what happens to it is counted.
     pub fn metrics(&self) -> &Arc<ClusterMetrics> {
         &self.metrics
+    }
+
+    /// Chance, drawn once per process.
+    pub(super) fn seed(&self) -> u64 {
+        self.seed
+    }
+
+    /// How cookies name endpoints, where they do.
+    pub(super) fn sessions(&self) -> Option<&Arc<Sessions>> {
+        self.sessions.as_ref()
     }
 
     pub(super) fn index(&self) -> usize {
@@ -141,6 +182,11 @@ impl Cluster {
 
     pub(super) fn endpoints(&self) -> watch::Receiver<Option<Arc<[Arc<Endpoint>]>>> {
         self.endpoints.subscribe()
+    }
+
+    /// Who decides which endpoints are left out for their failures.
+    pub(super) fn outlier(&self) -> Option<&Detector> {
+        self.outlier.as_ref()
     }
 
     /// Whether discovery has yet to answer for the first time.
@@ -210,7 +256,20 @@ impl Cluster {
 
     fn endpoint(&self, member: Member) -> Arc<Endpoint> {
         let metrics = self.metrics.endpoint(&member.address.to_string());
-        Arc::new(Endpoint::new(member, metrics))
+        let endpoint = Endpoint::new(member, metrics);
+        // One that is checked has yet to prove itself.
+        endpoint.set_healthy(self.config.health_check.is_none());
+        Arc::new(endpoint)
+    }
+
+    /// A lane's links or connections have come or gone.
+    pub(super) fn publish(&self) {
+        self.published.notify_waiters();
+    }
+
+    /// Waits for the next change of any lane's links or connections.
+    pub(super) fn published(&self) -> Notified<'_> {
+        self.published.notified()
     }
 
     /// Which endpoints calls may use has changed: every lane makes its snapshot anew.
@@ -260,7 +319,7 @@ impl Cluster {
         self.resolve_now.notified().await;
     }
 
-    /// Why there is no connection, in one line without addresses.
+    /// Why no call can be sent, in one line without addresses.
     pub(super) fn why_down(&self) -> String {
         let endpoints = self.snapshot();
         if endpoints.is_empty() {
@@ -273,11 +332,13 @@ impl Cluster {
         }
         let mut errors: BTreeMap<String, usize> = BTreeMap::new();
         for endpoint in endpoints.iter() {
-            *errors.entry(endpoint.error().unwrap_or_else(|| "not connected yet".into())).or_default() += 1;
+            *errors.entry(endpoint.why_out().unwrap_or_else(|| "connected".into())).or_default() += 1;
         }
         let errors: Vec<_> = errors.into_iter().map(|(error, count)| format!("{count} x {error}")).collect();
         let plural = if endpoints.len() == 1 { "endpoint" } else { "endpoints" };
-        format!("none of {} {plural} can be reached ({})", endpoints.len(), errors.join(", "))
+        let connected = endpoints.iter().any(|endpoint| endpoint.connections() > 0);
+        let what = if connected { "takes calls" } else { "can be reached" };
+        format!("none of {} {plural} {what} ({})", endpoints.len(), errors.join(", "))
     }
 }
 

@@ -30,6 +30,8 @@ pub(super) struct Connection {
     gate: Arc<Gate>,
     driver: AbortHandle,
     opened: Instant,
+    /// Whether a call has been lost with it.
+    lost: AtomicBool,
 }
 
 #[derive(Debug)]
@@ -108,7 +110,7 @@ impl Connection {
             changed: Notify::new(),
         });
         let driver = tokio::spawn(drive(h2, send.clone(), Arc::clone(&gate))).abort_handle();
-        Ok(Self { send, gate, driver, opened: Instant::now() })
+        Ok(Self { send, gate, driver, opened: Instant::now(), lost: AtomicBool::new(false) })
     }
 
     /// What an operator is shown of it.
@@ -146,6 +148,11 @@ impl Connection {
     /// A stream could not be opened: nobody need try again before the driver has said why.
     pub(super) fn close(&self) {
         self.gate.close();
+    }
+
+    /// Whether a call that is lost with the connection is the first: however many there are, it broke once.
+    pub(super) fn is_first_lost(&self) -> bool {
+        !self.lost.swap(true, Relaxed)
     }
 
     /// Waits until no further stream may be opened.

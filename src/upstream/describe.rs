@@ -3,12 +3,12 @@
 //! Written for people with a problem: each field answers a question that somebody asks of a gateway at night. What is
 //! nothing, or does not apply, is left out.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use serde::{Serialize, Serializer};
 use tokio::time::Instant;
 
-use super::{cluster::Cluster, connection::Connection, endpoint::Endpoint};
+use super::{cluster::Cluster, endpoint::Endpoint};
 use crate::config::LoadBalancing;
 
 /// A cluster and everything in it.
@@ -77,10 +77,10 @@ impl Cluster {
         let leaving = self.leaving();
         let states = listed.iter().map(|endpoint| (endpoint, false));
         let states = states.chain(leaving.iter().map(|endpoint| (endpoint, true)));
-        let connections = self.connections();
+        let lanes = self.lanes();
         let endpoints = states.map(|(endpoint, leaving)| {
-            let own = connections.iter().filter(|(other, _)| Arc::ptr_eq(other, endpoint));
-            endpoint.describe(leaving, own.map(|(_, connection)| connection.describe()).collect())
+            let connections = lanes.iter().flat_map(|lane| lane.connections(endpoint));
+            endpoint.describe(leaving, connections.map(|connection| connection.describe()).collect())
         });
         ClusterView {
             name: self.name().to_owned(),
@@ -90,11 +90,6 @@ impl Cluster {
             calls_in_flight: listed.iter().chain(&leaving).map(|endpoint| endpoint.calls()).sum(),
             endpoints: endpoints.collect(),
         }
-    }
-
-    /// The connections of all workers.
-    fn connections(&self) -> Vec<(Arc<Endpoint>, Arc<Connection>)> {
-        self.lanes().iter().flat_map(|lane| lane.connections()).collect()
     }
 }
 
