@@ -6,6 +6,7 @@ use tokio::time::Instant;
 use super::{
     activity::Activity,
     cluster::Cluster,
+    connection::Exchange,
     download,
     failure::{self, Class},
     lane::Permit,
@@ -60,7 +61,7 @@ impl Outgoing {
     pub(super) fn new(cluster: &Cluster, head: Parts, body: Body, context: Context) -> Self {
         let path = head.uri.into_parts().path_and_query.unwrap_or_else(|| PathAndQuery::from_static("/"));
         let uri = Uri::builder()
-            .scheme("http")
+            .scheme(cluster.scheme())
             .authority(cluster.authority().clone())
             .path_and_query(path)
             .build()
@@ -114,7 +115,7 @@ pub(super) async fn run(permit: Permit, outgoing: &mut Outgoing) -> Result<Respo
     let head = outgoing.head().map_err(Failed::last)?;
 
     let no_body = matches!(&outgoing.body, Payload::Whole(whole) if whole.chunks.is_empty());
-    let (response, mut stream) = match permit.connection().sender().send_request(head, no_body) {
+    let (answer, mut stream) = match permit.connection().sender().send_request(head, no_body) {
         Ok(opened) => opened,
         Err(error) => {
             permit.connection().close();
@@ -123,6 +124,7 @@ pub(super) async fn run(permit: Permit, outgoing: &mut Outgoing) -> Result<Respo
             return Err(Failed { class: Class::NeverSent, error, goaway: false });
         }
     };
+    let exchange = Exchange::new(answer, permit);
     let activity = Activity::new(outgoing.context.idle_timeout);
     let upload = match &mut outgoing.body {
         Payload::Whole(whole) => {
@@ -152,12 +154,14 @@ pub(super) async fn run(permit: Permit, outgoing: &mut Outgoing) -> Result<Respo
     };
     let response = tokio::select! {
         biased;
-        response = response => response.map_err(|error| failed(error, upload.as_ref())),
+        (answer, permit) = exchange.answer() => {
+            answer.map(|answer| (answer, permit)).map_err(|error| failed(error, upload.as_ref()))
+        }
         // From the head on the download keeps this limit.
         idle = activity.idle() => Err(Failed::last(idle)),
     };
-    let response = match response {
-        Ok(response) => response,
+    let (response, permit) = match response {
+        Ok(answer) => answer,
         Err(failed) => {
             tally.ended(failed.error.status().code());
             return Err(failed);

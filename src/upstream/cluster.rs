@@ -2,11 +2,11 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use http::uri::Authority;
+use http::uri::{Authority, Scheme};
 use parking_lot::Mutex;
 use tokio::sync::{Notify, watch};
 
-use super::{discover, endpoint::Endpoint, member::Member};
+use super::{discover, endpoint::Endpoint, member::Member, tls::Tls};
 use crate::{
     config::{self, Address, Target},
     telemetry::{Metrics, metrics::ClusterMetrics},
@@ -25,6 +25,7 @@ pub struct Cluster {
     resolve_now: Notify,
     connects: watch::Sender<u64>,
     metrics: Arc<ClusterMetrics>,
+    tls: Option<Arc<Tls>>,
 }
 
 /// All clusters of a configuration; a cluster's place in it is its index.
@@ -52,10 +53,13 @@ impl Clusters {
         Self(clusters.collect())
     }
 
-    /// Starts discovery of every cluster on the current runtime.
+    /// Starts discovery of every cluster, and watching its TLS files, on the current runtime.
     pub fn discover(&self) {
         for cluster in self.iter() {
             tokio::spawn(discover::run(Arc::clone(cluster)));
+            if let Some(tls) = &cluster.tls {
+                tokio::spawn(Arc::clone(tls).follow(cluster.shared_name()));
+            }
         }
     }
 
@@ -68,6 +72,7 @@ impl Clusters {
 impl Cluster {
     fn new(index: usize, config: config::Cluster, metrics: Arc<ClusterMetrics>) -> Self {
         let authority = authority(&config.target);
+        let tls = config.tls.clone().map(|tls| Arc::new(Tls::new(tls, &config.target, &config.name)));
         Self {
             index,
             name: config.name.as_str().into(),
@@ -78,6 +83,7 @@ impl Cluster {
             resolve_now: Notify::new(),
             connects: watch::Sender::new(0),
             metrics,
+            tls,
         }
     }
 
@@ -126,6 +132,21 @@ impl Cluster {
     /// What calls carry as `:authority`: the target's name, whatever the client called the gateway.
     pub(super) fn authority(&self) -> &Authority {
         &self.authority
+    }
+
+    /// What calls carry as `:scheme`.
+    pub(super) fn scheme(&self) -> Scheme {
+        if self.tls.is_some() { Scheme::HTTPS } else { Scheme::HTTP }
+    }
+
+    /// How its connections are secured.
+    pub(super) fn tls(&self) -> Option<&Tls> {
+        self.tls.as_deref()
+    }
+
+    /// Whether a further connection may be opened beside those that its endpoints have.
+    pub(super) fn may_connect(&self) -> bool {
+        true
     }
 
     pub(super) fn endpoints(&self) -> watch::Receiver<Option<Arc<[Arc<Endpoint>]>>> {

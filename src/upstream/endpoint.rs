@@ -12,7 +12,7 @@ use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 use tokio::{sync::Notify, time::Instant};
 
-use super::{backoff::Backoff, member::Member};
+use super::{backoff::Backoff, connection::Pace, member::Member};
 use crate::{config::Address, telemetry::metrics::EndpointMetrics};
 
 /// What is true of an address whichever worker asks: its load and whether it may be tried.
@@ -33,6 +33,7 @@ pub struct Endpoint {
     reach: Mutex<Reach>,
     changed: Notify,
     metrics: Arc<EndpointMetrics>,
+    pace: Arc<Pace>,
 }
 
 #[derive(Debug)]
@@ -69,6 +70,7 @@ impl Endpoint {
             reach: Mutex::new(reach),
             changed: Notify::new(),
             metrics,
+            pace: Arc::default(),
         }
     }
 
@@ -119,6 +121,11 @@ impl Endpoint {
     /// What the last connect attempt failed of; `None` once one succeeded.
     pub fn error(&self) -> Option<String> {
         self.reach.lock().error.clone()
+    }
+
+    /// How often its connections may be asked for a sign of life.
+    pub(super) fn pace(&self) -> &Arc<Pace> {
+        &self.pace
     }
 
     pub(super) fn call_started(&self) {
@@ -174,6 +181,12 @@ impl Endpoint {
                 None => changed.await,
             }
         }
+    }
+
+    /// An open connection gave no sign of life: others to the same address are not likely to be better.
+    pub(super) fn died(&self) {
+        self.connections.fetch_sub(1, Relaxed);
+        self.failed("the backend gave no sign of life", false);
     }
 
     /// An open connection was lost after `lifetime`.

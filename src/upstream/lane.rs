@@ -18,6 +18,7 @@ use super::{
     cluster::{Cluster, Clusters},
     connection::Connection,
     endpoint::Endpoint,
+    grow,
     link::{Link, Phase},
     snapshot::{Snapshot, Wish},
 };
@@ -193,7 +194,10 @@ impl Lane {
                 Pick::Wait(Wait::Connection) => {
                     (connected_by.min(freed_by), "no connection was made in time")
                 }
-                Pick::Wait(Wait::Stream) => (freed_by, "every connection has as many streams as it may"),
+                Pick::Wait(Wait::Stream) => {
+                    grow::ask(&self.links.lock(), self.waiting.load(Relaxed), &self.cluster);
+                    (freed_by, "every connection has as many streams as it may")
+                }
             };
             if tokio::time::timeout_at(until, changed).await.is_err() {
                 let late = deadline.is_some_and(|deadline| deadline <= Instant::now());
@@ -230,7 +234,7 @@ impl Lane {
 }
 
 impl Permit {
-    pub(super) fn connection(&self) -> &Connection {
+    pub(super) fn connection(&self) -> &Arc<Connection> {
         &self.connection
     }
 

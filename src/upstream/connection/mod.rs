@@ -1,23 +1,52 @@
-//! One HTTP/2 connection to a backend, and the gate that counts its streams.
+//! One HTTP/2 connection to a backend.
+//!
+//! ```text
+//! Connection    what calls hold: a place in the gate, a handle to send on
+//!   Gate        counts streams against what the peer allows
+//!   Brake       holds resets back that would look like an attack
+//! Drive         a task: moves the bytes
+//!   Metered     reads along which frames come in
+//!     Transport a socket, or TLS over one
+//! Watch         a task: asks a silent peer for a sign of life
+//! ```
+
+mod brake;
+mod drive;
+mod error;
+mod gate;
+mod meter;
+mod socket;
+#[cfg(test)]
+pub(super) mod tests;
+mod transport;
+mod vigil;
 
 use std::{
-    future::poll_fn,
-    io,
+    future::{Future, poll_fn},
     pin::pin,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed},
-    },
+    sync::Arc,
     task::Poll,
     time::Duration,
 };
 
 use bytes::Bytes;
 use h2::client::SendRequest;
-use socket2::{SockRef, TcpKeepalive};
-use tokio::{net::TcpStream, sync::Notify, task::AbortHandle};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    task::AbortHandle,
+};
 
-use crate::config::Address;
+use self::{
+    brake::Brake,
+    drive::Drive,
+    gate::{Gate, Shut},
+    meter::{Meter, Metered},
+    transport::Transport,
+    vigil::Watch,
+};
+pub(super) use self::{brake::Exchange, error::ConnectError, vigil::Pace};
+use super::tls::Tls;
+use crate::config::{Address, ConnectionSettings};
 
 /// A connection that calls may be sent on.
 ///
@@ -27,53 +56,46 @@ use crate::config::Address;
 pub(super) struct Connection {
     send: SendRequest<Bytes>,
     gate: Arc<Gate>,
+    brake: Arc<Brake>,
+    meter: Arc<Meter>,
     driver: AbortHandle,
 }
 
-#[derive(Debug)]
-struct Gate {
-    open: AtomicUsize,
-    limit: AtomicUsize,
-    /// No further stream may be opened: GOAWAY was received, or the transport is gone.
-    closing: AtomicBool,
-    /// Edgeway itself wants no further stream on it.
-    retired: AtomicBool,
-    ended: AtomicBool,
-    changed: Notify,
-}
-
-/// Why there is no connection.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum ConnectError {
-    #[error("connection refused")]
-    Refused,
-    #[error("no connection within {0:?}")]
-    TimedOut(Duration),
-    #[error("cannot connect")]
-    Io(#[source] io::Error),
-    #[error("no HTTP/2 there: expected the SETTINGS of a gRPC server")]
-    NotHttp2(#[source] h2::Error),
-}
-
 impl Connection {
-    /// Connects and waits for the peer's SETTINGS, all within `timeout`.
+    /// Connects and waits for the peer's SETTINGS, all within the `connect_timeout` of the settings.
     ///
     /// A peer that accepts but never speaks, or does not speak HTTP/2, is found out here and not by a call.
-    pub(super) async fn open(address: &Address, timeout: Duration) -> Result<Self, ConnectError> {
-        tokio::time::timeout(timeout, Self::handshake(address))
-            .await
-            .unwrap_or(Err(ConnectError::TimedOut(timeout)))
+    pub(super) async fn open(
+        address: &Address,
+        tls: Option<&Tls>,
+        settings: &ConnectionSettings,
+        pace: &Arc<Pace>,
+    ) -> Result<Self, ConnectError> {
+        let timeout = settings.connect_timeout;
+        let opened = tokio::time::timeout(timeout, async {
+            let transport = Transport::open(address, tls).await?;
+            Self::handshake(transport, tls, settings, pace).await
+        });
+        opened.await.unwrap_or(Err(ConnectError::TimedOut(timeout)))
     }
 
-    async fn handshake(address: &Address) -> Result<Self, ConnectError> {
-        let Address::Tcp(address) = address else {
-            return Err(ConnectError::Io(io::Error::from(io::ErrorKind::Unsupported)));
+    async fn handshake<T>(
+        transport: T,
+        tls: Option<&Tls>,
+        settings: &ConnectionSettings,
+        pace: &Arc<Pace>,
+    ) -> Result<Self, ConnectError>
+    where
+        T: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    {
+        let (transport, meter) = Metered::new(transport);
+        let not_http2 = |error| match (meter.alert(), tls) {
+            // In TLS 1.3 a server looks at the client's certificate after the handshake has ended for the client.
+            (Some(alert), Some(tls)) => ConnectError::Tls(tls.refusal(alert.clone())),
+            (_, None) if meter.is_tls() => ConnectError::SpeaksTls,
+            _ if meter.is_http1() => ConnectError::SpeaksHttp1,
+            _ => ConnectError::NotHttp2(error),
         };
-        let socket = TcpStream::connect(address).await.map_err(|error| match error.kind() {
-            io::ErrorKind::ConnectionRefused => ConnectError::Refused,
-            _ => ConnectError::Io(error),
-        })?;
-        tune(&socket).map_err(ConnectError::Io)?;
         let (send, mut h2) = h2::client::Builder::new()
             .enable_push(false)
             .initial_window_size(STREAM_WINDOW)
@@ -85,45 +107,44 @@ impl Connection {
             // that does nothing but serve impatient clients.
             .max_local_error_reset_streams(None)
             .data_frame_budget(DATA_FRAME_BUDGET)
-            .handshake::<_, Bytes>(socket)
+            .handshake::<_, Bytes>(transport)
             .await
-            .map_err(ConnectError::NotHttp2)?;
+            .map_err(not_http2)?;
         poll_fn(|cx| match pin!(&mut h2).poll(cx) {
-            Poll::Ready(Err(error)) => Poll::Ready(Err(ConnectError::NotHttp2(error))),
-            Poll::Ready(Ok(())) => Poll::Ready(Err(ConnectError::NotHttp2(h2::Reason::NO_ERROR.into()))),
+            Poll::Ready(Err(error)) => Poll::Ready(Err(not_http2(error))),
+            Poll::Ready(Ok(())) => Poll::Ready(Err(not_http2(h2::Reason::NO_ERROR.into()))),
             Poll::Pending if h2.max_concurrent_send_streams() == BEFORE_SETTINGS => Poll::Pending,
             Poll::Pending => Poll::Ready(Ok(())),
         })
         .await?;
 
-        let gate = Arc::new(Gate {
-            open: AtomicUsize::new(0),
-            limit: AtomicUsize::new(h2.max_concurrent_send_streams().min(MOST_STREAMS)),
-            closing: AtomicBool::new(false),
-            retired: AtomicBool::new(false),
-            ended: AtomicBool::new(false),
-            changed: Notify::new(),
-        });
-        let driver = tokio::spawn(drive(h2, send.clone(), Arc::clone(&gate))).abort_handle();
-        Ok(Self { send, gate, driver })
+        let gate = Arc::new(Gate::new(h2.max_concurrent_send_streams().min(MOST_STREAMS)));
+        let brake = Arc::new(Brake::new(Arc::clone(&meter)));
+        let pings = h2.ping_pong();
+        let drive = Drive {
+            h2,
+            probe: send.clone(),
+            gate: Arc::clone(&gate),
+            brake: Arc::clone(&brake),
+            pace: Arc::clone(pace),
+        };
+        let driver = tokio::spawn(drive).abort_handle();
+        if let Some(pings) = pings {
+            let (meter, gate) = (Arc::clone(&meter), Arc::clone(&gate));
+            let watch = Watch { pings, meter, gate, driver: driver.clone() };
+            tokio::spawn(watch.keep(settings.clone(), Arc::clone(pace)));
+        }
+        Ok(Self { send, gate, brake, meter, driver })
     }
 
     /// A place for one more stream, held until [`Connection::release`]; `false` when there is none.
     pub(super) fn reserve(&self) -> bool {
-        let gate = &self.gate;
-        if gate.closing.load(Relaxed) || gate.retired.load(Relaxed) {
-            return false;
-        }
-        let limit = gate.limit.load(Relaxed);
-        gate.open.fetch_update(Relaxed, Relaxed, |open| (open < limit).then_some(open + 1)).is_ok()
+        self.gate.reserve()
     }
 
     /// Gives a place back.
     pub(super) fn release(&self) {
-        let before = self.gate.open.fetch_sub(1, Relaxed);
-        if before == 1 && self.gate.retired.load(Relaxed) {
-            self.gate.changed.notify_waiters();
-        }
+        self.gate.release();
     }
 
     /// The handle to open a reserved stream with.
@@ -133,28 +154,43 @@ impl Connection {
 
     /// A stream could not be opened: nobody need try again before the driver has said why.
     pub(super) fn close(&self) {
-        self.gate.close();
+        self.gate.shut(Shut::Closing);
     }
 
     /// Waits until no further stream may be opened.
     pub(super) async fn closing(&self) {
-        self.gate.until(|gate| gate.closing.load(Relaxed)).await;
+        self.gate.until(|gate| gate.is_shut(Shut::Closing)).await;
     }
 
-    /// The streams that may be open at a time.
-    pub(super) fn limit(&self) -> usize {
-        self.gate.limit.load(Relaxed)
+    /// Whether its peer gave no sign of life when it was asked for one.
+    pub(super) fn is_dead(&self) -> bool {
+        self.gate.is_dead()
     }
 
-    /// Waits until more than `limit` streams may be open.
-    pub(super) async fn grown(&self, limit: usize) {
-        self.gate.until(|gate| gate.limit.load(Relaxed) > limit).await;
+    /// How often there came room for more streams other than by the end of one.
+    pub(super) fn widened(&self) -> u32 {
+        self.gate.widened()
+    }
+
+    /// Waits for more room than there was when [`Connection::widened`] said `known`.
+    pub(super) async fn widens(&self, known: u32) {
+        self.gate.until(|gate| gate.widened() != known).await;
+    }
+
+    /// Answers received so far where no stream is open, `None` where one is: equal ones say that it was not used between.
+    pub(super) fn idle(&self) -> Option<u64> {
+        (self.gate.open() == 0).then(|| self.meter.answers())
+    }
+
+    /// Whether so many stream ids are used up that it is time for another connection.
+    pub(super) fn is_spent(&self) -> bool {
+        self.meter.seen() >= MOST_STREAM_ID
     }
 
     /// Opens no further stream, lets those that are open finish for up to `patience`, then closes.
     pub(super) async fn retire(self: Arc<Self>, patience: Duration) {
-        self.gate.retired.store(true, Relaxed);
-        let idle = self.gate.until(|gate| gate.open.load(Relaxed) == 0 || gate.ended.load(Relaxed));
+        self.gate.shut(Shut::Retired);
+        let idle = self.gate.until(|gate| gate.open() == 0 || gate.has_ended());
         let _ = tokio::time::timeout(patience, idle).await;
         self.driver.abort();
     }
@@ -167,66 +203,8 @@ impl Drop for Connection {
     }
 }
 
-impl Gate {
-    fn close(&self) {
-        if !self.closing.swap(true, Relaxed) {
-            self.changed.notify_waiters();
-        }
-    }
-
-    async fn until(&self, reached: impl Fn(&Self) -> bool) {
-        loop {
-            let changed = self.changed.notified();
-            tokio::pin!(changed);
-            changed.as_mut().enable();
-            if reached(self) {
-                return;
-            }
-            changed.await;
-        }
-    }
-}
-
-/// Moves the connection's bytes until it ends, keeping the gate true to what the peer says.
-async fn drive(
-    mut h2: h2::client::Connection<TcpStream, Bytes>,
-    mut probe: SendRequest<Bytes>,
-    gate: Arc<Gate>,
-) {
-    let outcome = poll_fn(|cx| {
-        let outcome = pin!(&mut h2).poll(cx);
-        let limit = h2.max_concurrent_send_streams().min(MOST_STREAMS);
-        if gate.limit.swap(limit, Relaxed) < limit {
-            gate.changed.notify_waiters();
-        }
-        // `poll_ready` fails from the moment that GOAWAY has been read, while open streams go on.
-        if outcome.is_ready() || matches!(probe.poll_ready(cx), Poll::Ready(Err(_))) {
-            gate.close();
-        }
-        outcome
-    })
-    .await;
-    if let Err(error) = outcome {
-        tracing::debug!(%error, "upstream connection ended");
-    }
-    gate.ended.store(true, Relaxed);
-    gate.changed.notify_waiters();
-}
-
-fn tune(socket: &TcpStream) -> io::Result<()> {
-    socket.set_nodelay(true)?;
-    let socket = SockRef::from(socket);
-    let keepalive = TcpKeepalive::new()
-        .with_time(Duration::from_secs(15))
-        .with_interval(Duration::from_secs(5))
-        .with_retries(3);
-    socket.set_tcp_keepalive(&keepalive)?;
-    // Without it a write to a black hole is retried for a quarter of an hour (gRFC A18).
-    socket.set_tcp_user_timeout(Some(Duration::from_secs(20)))
-}
-
 /// Streams per connection, whatever more the peer would take.
-const MOST_STREAMS: usize = 100;
+pub(super) const MOST_STREAMS: usize = 100;
 
 /// Stands for "no SETTINGS yet": no peer announces this limit, and `h2` replaces it when SETTINGS come.
 const BEFORE_SETTINGS: usize = 0x0ed6_e0a1;
@@ -247,3 +225,6 @@ const SEND_BUFFER: usize = 64 << 10;
 /// connection when this is spent. 100 streams of 5-byte messages in full windows cost 329 MB; since every frame is
 /// taken as it comes (`download`), real memory stays near the windows.
 const DATA_FRAME_BUDGET: usize = 384 << 20;
+
+/// Three quarters of all there are, as grpc-go has it.
+const MOST_STREAM_ID: u32 = (1 << 31) / 4 * 3;

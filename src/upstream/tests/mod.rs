@@ -1,5 +1,10 @@
 //! Calls over a lane to backends that are scripted frame by frame.
 
+mod brake;
+mod connections;
+mod hostile;
+mod secure;
+
 use std::{future::poll_fn, net::SocketAddr, sync::Arc, time::Duration};
 
 use bytes::Bytes;
@@ -27,14 +32,22 @@ struct Way {
     context: Context,
 }
 
+fn cluster<A: Into<Address>>(addresses: impl IntoIterator<Item = A>) -> config::Cluster {
+    let target = config::Target::Static(addresses.into_iter().map(Into::into).collect());
+    let mut cluster = config::Cluster::new("orders", target);
+    cluster.connection.connect_timeout = Duration::from_secs(20);
+    cluster
+}
+
 type Exchange = (http::Request<RecvStream>, SendResponse<Bytes>);
 
 impl Way {
     fn to(address: SocketAddr, kind: Kind) -> Self {
+        Self::over(cluster([address]), kind)
+    }
+
+    fn over(cluster: config::Cluster, kind: Kind) -> Self {
         let metrics = Metrics::new();
-        let target = config::Target::Static(vec![address.into()]);
-        let mut cluster = config::Cluster::new("orders", target);
-        cluster.connection.connect_timeout = Duration::from_secs(20);
         let clusters = Clusters::new([cluster], &metrics);
         clusters.discover();
         let context = Context::new(kind, Inbound::Grpc, metrics.unknown_method());
