@@ -68,7 +68,11 @@ impl Link {
 
     /// How busy it is, to this worker's eyes.
     pub(super) fn load(&self) -> Load {
-        Load { calls: self.endpoint.calls(), chosen: self.chosen.load(Relaxed) }
+        Load {
+            unary: self.endpoint.unary(),
+            streams: self.endpoint.streams(),
+            chosen: self.chosen.load(Relaxed),
+        }
     }
 
     /// A choice of the lane fell on it.
@@ -87,6 +91,11 @@ impl Link {
         }
     }
 
+    /// Whether a connection is being made, and nobody has failed to since the last one.
+    pub(super) fn is_hopeful(&self) -> bool {
+        self.phase() == Phase::Connecting && self.endpoint.is_free()
+    }
+
     /// Discovery no longer lists the endpoint: no further call, open ones may finish.
     pub(super) fn remove(&self) {
         self.removed.cancel();
@@ -99,8 +108,9 @@ impl Link {
 
     /// Whether it may be asked for a connection beyond those that it has.
     pub(super) fn may_grow(&self, most: usize) -> bool {
-        let connections = self.tenures.lock().len();
-        !self.is_asked() && connections > 0 && connections < most
+        let tenures = self.tenures.lock();
+        let is_full = !tenures.is_empty() && tenures.iter().all(|tenure| tenure.connection.is_full());
+        is_full && tenures.len() < most && !self.is_asked()
     }
 
     /// Whether it has been asked, and not yet found that it can or cannot.

@@ -52,6 +52,10 @@ impl Gate {
         self.open.fetch_update(Relaxed, Relaxed, |open| (open < limit).then_some(open + 1)).is_ok()
     }
 
+    pub(super) fn is_full(&self) -> bool {
+        self.shut.load(Relaxed) != 0 || self.open() >= self.limit.load(Relaxed)
+    }
+
     /// Gives a place back.
     pub(super) fn release(&self) {
         let before = self.open.fetch_sub(1, Relaxed);

@@ -143,6 +143,11 @@ impl Connection {
         self.gate.reserve()
     }
 
+    /// Whether there is no place at the moment.
+    pub(super) fn is_full(&self) -> bool {
+        self.gate.is_full()
+    }
+
     /// Gives a place back.
     pub(super) fn release(&self) {
         self.gate.release();

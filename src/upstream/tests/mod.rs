@@ -4,6 +4,7 @@ mod brake;
 mod connections;
 mod hostile;
 mod secure;
+mod steering;
 
 use std::{future::poll_fn, net::SocketAddr, sync::Arc, time::Duration};
 
@@ -25,7 +26,7 @@ use crate::{
     telemetry::Metrics,
 };
 
-/// A cluster of one address, and the way out to it.
+/// A cluster, and the way out to it.
 struct Way {
     cluster: Arc<Cluster>,
     lanes: Lanes,
@@ -43,7 +44,13 @@ type Exchange = (http::Request<RecvStream>, SendResponse<Bytes>);
 
 impl Way {
     fn to(address: SocketAddr, kind: Kind) -> Self {
-        Self::over(cluster([address]), kind)
+        Self::with(&[address], kind, |_| {})
+    }
+
+    fn with(addresses: &[SocketAddr], kind: Kind, configure: impl FnOnce(&mut config::Cluster)) -> Self {
+        let mut cluster = cluster(addresses.iter().copied());
+        configure(&mut cluster);
+        Self::over(cluster, kind)
     }
 
     fn over(cluster: config::Cluster, kind: Kind) -> Self {
@@ -56,7 +63,12 @@ impl Way {
     }
 
     async fn call(&self, body: Body) -> Result<Response, CallError> {
+        self.send(HeaderMap::new(), body).await
+    }
+
+    async fn send(&self, headers: HeaderMap, body: Body) -> Result<Response, CallError> {
         let mut request = Request::new(body);
+        *request.headers_mut() = headers;
         *request.uri_mut() = "/shop.v1.Orders/Any".parse().unwrap();
         request.extensions_mut().insert(self.context.clone());
         request.extensions_mut().insert(Target(Arc::clone(&self.cluster)));
