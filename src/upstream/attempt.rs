@@ -110,7 +110,7 @@ impl Outgoing {
 /// Sends the call and receives the head of its answer; of a unary answer also the body, while it is small.
 ///
 /// Dropping the future resets the stream with CANCEL, and so does dropping the response body.
-pub(super) async fn run(permit: Permit, outgoing: &mut Outgoing) -> Result<Response, Failed> {
+pub(super) async fn run(mut permit: Permit, outgoing: &mut Outgoing) -> Result<Response, Failed> {
     let cluster = permit.lane().cluster().clone();
     let head = outgoing.head().map_err(Failed::last)?;
 
@@ -124,7 +124,6 @@ pub(super) async fn run(permit: Permit, outgoing: &mut Outgoing) -> Result<Respo
             return Err(Failed { class: Class::NeverSent, error, goaway: false });
         }
     };
-    let exchange = Exchange::new(answer, permit);
     let activity = Activity::new(outgoing.context.idle_timeout);
     let upload = match &mut outgoing.body {
         Payload::Whole(whole) => {
@@ -141,21 +140,29 @@ pub(super) async fn run(permit: Permit, outgoing: &mut Outgoing) -> Result<Respo
     };
 
     let tally = Tally::start(&outgoing.context.metrics);
-    let failed = |error: h2::Error, upload: Option<&Upload>| {
+    permit.sent(tally.started(), outgoing.context.deadline);
+    let exchange = Exchange::new(answer, permit);
+    let failed = |error: h2::Error, permit: &Permit, upload: Option<&Upload>| {
         match upload.and_then(Upload::error) {
             // Edgeway reset the stream because of what the client sent: that is the call's outcome.
             Some(error) => Failed::last(error),
-            None => Failed {
-                class: failure::classify(&error),
-                goaway: error.is_go_away(),
-                error: failure::call_error(cluster.name(), &error, outgoing.context.deadline),
-            },
+            None => {
+                permit.broke(&error);
+                Failed {
+                    class: failure::classify(&error),
+                    goaway: error.is_go_away(),
+                    error: failure::call_error(cluster.name(), &error, outgoing.context.deadline),
+                }
+            }
         }
     };
     let response = tokio::select! {
         biased;
         (answer, permit) = exchange.answer() => {
-            answer.map(|answer| (answer, permit)).map_err(|error| failed(error, upload.as_ref()))
+            match answer {
+                Ok(answer) => Ok((answer, permit)),
+                Err(error) => Err(failed(error, &permit, upload.as_ref())),
+            }
         }
         // From the head on the download keeps this limit.
         idle = activity.idle() => Err(Failed::last(idle)),

@@ -30,11 +30,13 @@ mod download;
 mod endpoint;
 mod failure;
 mod grow;
+mod health;
 mod lane;
 mod link;
 mod member;
 mod orca;
 mod outbound;
+mod outlier;
 mod snapshot;
 mod steer;
 mod tally;
@@ -54,5 +56,7 @@ use std::sync::Arc;
 #[derive(Clone, Debug)]
 pub struct Target(pub Arc<Cluster>);
 
+#[cfg(test)]
+mod peer;
 #[cfg(test)]
 mod tests;

@@ -21,6 +21,7 @@ use crate::telemetry::metrics::ConnectionState;
 /// | the peer sent GOAWAY, or it ended | go on for as long as the peer lets them | |
 /// | it is old, or has used up its stream ids | go on to their end | a successor has been opened |
 /// | it is an extra one, and was idle for five minutes | there are none | |
+/// | health checks have given the endpoint up | go on to their end | |
 /// | discovery no longer lists the endpoint | go on for `drain_timeout` | |
 #[derive(Debug)]
 pub(super) struct Tenure {
@@ -71,12 +72,14 @@ impl Tenure {
         let old = age.and_then(|age| Instant::now().checked_add(age.mul_f64(0.9 + 0.2 * fastrand::f64())));
         let mut idle = (Instant::now(), self.connection.idle());
         let mut look = tokio::time::interval(LOOK);
+        let trust = link.endpoint.trust();
         loop {
             let widened = self.connection.widened();
             tokio::select! {
                 () = self.connection.closing() => return FOREVER,
                 () = link.removed() => return config.drain_timeout,
                 () = self.replaced.cancelled() => return FOREVER,
+                () = link.endpoint.given_up(trust) => return FOREVER,
                 // Calls that wait for a stream look again.
                 () = self.connection.widens(widened) => lane.publish(),
                 () = until(old), if !self.is_due() => self.is_old(link),

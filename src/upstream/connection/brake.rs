@@ -109,7 +109,8 @@ impl Brake {
         Self { meter, top: AtomicU32::new(0), busy: AtomicBool::new(false), state: Mutex::default() }
     }
 
-    fn cancel(&self, response: ResponseFuture, permit: Permit) {
+    fn cancel(&self, response: ResponseFuture, mut permit: Permit) {
+        permit.abandoned();
         let stream = response.stream_id().as_u32();
         let held = Held { stream, _response: response, _permit: permit };
         if stream <= self.meter.seen() {

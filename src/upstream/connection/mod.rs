@@ -24,7 +24,10 @@ mod vigil;
 use std::{
     future::{Future, poll_fn},
     pin::pin,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
     task::Poll,
     time::Duration,
 };
@@ -59,6 +62,8 @@ pub(super) struct Connection {
     brake: Arc<Brake>,
     meter: Arc<Meter>,
     driver: AbortHandle,
+    /// Whether a call has been lost with it.
+    lost: AtomicBool,
 }
 
 impl Connection {
@@ -135,7 +140,7 @@ impl Connection {
             let watch = Watch { pings, meter, gate, driver: driver.clone() };
             tokio::spawn(watch.keep(settings.clone(), Arc::clone(pace)));
         }
-        Ok(Self { send, gate, brake, meter, driver })
+        Ok(Self { send, gate, brake, meter, driver, lost: AtomicBool::new(false) })
     }
 
     /// A place for one more stream, held until [`Connection::release`]; `false` when there is none.
@@ -161,6 +166,11 @@ impl Connection {
     /// A stream could not be opened: nobody need try again before the driver has said why.
     pub(super) fn close(&self) {
         self.gate.shut(Shut::Closing);
+    }
+
+    /// Whether a call that is lost with the connection is the first: however many there are, it broke once.
+    pub(super) fn is_first_lost(&self) -> bool {
+        !self.lost.swap(true, Relaxed)
     }
 
     /// Waits until no further stream may be opened.

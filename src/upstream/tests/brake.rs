@@ -41,7 +41,7 @@ async fn ten_thousand_cancelled_streams_leave_the_connection_alive() {
     });
     let mut cluster = cluster([address]);
     cluster.connection.connections_per_endpoint = 1;
-    let way = Way::over(cluster, Kind::ServerStream);
+    let way = Way::of(cluster, Kind::ServerStream);
     for _ in 0..100 {
         let mut answers = Vec::new();
         for _ in 0..100 {
@@ -107,7 +107,7 @@ async fn a_backend_that_stood_still_is_not_flooded_with_resets() {
     let mut still = still().await;
     let mut cluster = cluster([still.address]);
     cluster.connection.connections_per_endpoint = 1;
-    let way = Arc::new(Way::over(cluster, Kind::ServerStream));
+    let way = Arc::new(Way::of(cluster, Kind::ServerStream));
     let first = within(way.call(Body::full(frame::encode(b"")))).await.unwrap();
     let _ = within(still.stands.acquire()).await.unwrap();
     let calls: Vec<_> = (0..80)

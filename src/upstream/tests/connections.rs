@@ -88,7 +88,7 @@ async fn a_full_connection_gets_a_second_one_and_no_more_than_allowed() {
     let mut backend = counted(2).await;
     let mut cluster = cluster([backend.address]);
     cluster.connection.connections_per_endpoint = 3;
-    let mut way = Way::over(cluster, Kind::ServerStream);
+    let mut way = Way::of(cluster, Kind::ServerStream);
     let mut answers = Vec::new();
     for calls in 1..=6 {
         answers.push(start(&way).await);
@@ -121,7 +121,7 @@ async fn a_full_connection_gets_a_second_one_and_no_more_than_allowed() {
 #[tokio::test]
 async fn another_endpoint_is_used_before_another_connection() {
     let (one, two) = (counted(1).await, counted(1).await);
-    let way = Way::over(cluster([one.address, two.address]), Kind::ServerStream);
+    let way = Way::of(cluster([one.address, two.address]), Kind::ServerStream);
     // Both are connected before there is a choice.
     within(async {
         while one.accepted() + two.accepted() < 2
@@ -142,7 +142,7 @@ async fn an_old_connection_is_replaced_and_its_calls_finish() {
     let mut backend = counted(10).await;
     let mut cluster = cluster([backend.address]);
     cluster.connection.max_connection_age = Some(Duration::from_secs(600));
-    let way = Way::over(cluster, Kind::ServerStream);
+    let way = Way::of(cluster, Kind::ServerStream);
     let first = start(&way).await;
     pass(Duration::from_secs(500)).await;
     let second = start(&way).await;
@@ -169,7 +169,7 @@ async fn calls_on_a_removed_endpoint_have_the_drain_timeout() {
     let mut backend = counted(10).await;
     let mut cluster = cluster([backend.address]);
     cluster.drain_timeout = Duration::from_secs(120);
-    let way = Way::over(cluster, Kind::ServerStream);
+    let way = Way::of(cluster, Kind::ServerStream);
     let (early, late) = (start(&way).await, start(&way).await);
     way.cluster.resolved([] as [Address; 0]);
     pass(Duration::from_secs(110)).await;
@@ -211,7 +211,7 @@ async fn unix_sockets_and_ipv6() {
         Address::Unix(Path::new(&format!("\0{name}")).into()),
         Address::Tcp(ipv6_address),
     ] {
-        let way = Way::over(cluster([address]), Kind::Unary);
+        let way = Way::of(cluster([address]), Kind::Unary);
         end(start(&way).await).await;
     }
 }

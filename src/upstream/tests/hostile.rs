@@ -41,7 +41,7 @@ where
             });
         }
     });
-    let way = Way::over(cluster([address]), Kind::ServerStream);
+    let way = Way::of(cluster([address]), Kind::ServerStream);
     let answer = within(way.call(Body::full(frame::encode(b"")))).await;
     let error = match answer {
         Err(error) => error,

@@ -27,10 +27,10 @@ use crate::{
 };
 
 /// A cluster, and the way out to it.
-struct Way {
-    cluster: Arc<Cluster>,
+pub(super) struct Way {
+    pub(super) cluster: Arc<Cluster>,
     lanes: Lanes,
-    context: Context,
+    pub(super) context: Context,
 }
 
 fn cluster<A: Into<Address>>(addresses: impl IntoIterator<Item = A>) -> config::Cluster {
@@ -50,19 +50,22 @@ impl Way {
     fn with(addresses: &[SocketAddr], kind: Kind, configure: impl FnOnce(&mut config::Cluster)) -> Self {
         let mut cluster = cluster(addresses.iter().copied());
         configure(&mut cluster);
-        Self::over(cluster, kind)
+        Self::of(cluster, kind)
     }
 
-    fn over(cluster: config::Cluster, kind: Kind) -> Self {
+    /// With health checks and outlier detection as configured.
+    pub(super) fn of(cluster: config::Cluster, kind: Kind) -> Self {
         let metrics = Metrics::new();
         let clusters = Clusters::new([cluster], &metrics);
         clusters.discover();
         let context = Context::new(kind, Inbound::Grpc, metrics.unknown_method());
         let cluster = clusters.iter().next().map(Arc::clone).unwrap();
-        Self { cluster, lanes: Lanes::start(&clusters), context }
+        let lanes = Lanes::start(&clusters);
+        clusters.guard(std::slice::from_ref(&lanes));
+        Self { cluster, lanes, context }
     }
 
-    async fn call(&self, body: Body) -> Result<Response, CallError> {
+    pub(super) async fn call(&self, body: Body) -> Result<Response, CallError> {
         self.send(HeaderMap::new(), body).await
     }
 
@@ -108,7 +111,7 @@ fn ok() -> HeaderMap {
     HeaderMap::from_iter([(crate::grpc::GRPC_STATUS, "0".parse().unwrap())])
 }
 
-async fn within<T>(what: impl Future<Output = T>) -> T {
+pub(super) async fn within<T>(what: impl Future<Output = T>) -> T {
     tokio::time::timeout(Duration::from_secs(10), what).await.expect("within ten seconds")
 }
 

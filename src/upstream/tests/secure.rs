@@ -32,7 +32,7 @@ async fn serve(socket: TcpStream, acceptor: TlsAcceptor) -> Option<()> {
 async fn call(address: SocketAddr, tls: Option<ClientTls>) -> Result<Response, String> {
     let mut cluster = cluster([address]);
     cluster.tls = tls;
-    let way = Way::over(cluster, Kind::Unary);
+    let way = Way::of(cluster, Kind::Unary);
     within(way.call(Body::full(frame::encode(b"")))).await.map_err(|error| error.to_string())
 }
 
