@@ -6,7 +6,13 @@ use http::uri::Authority;
 use parking_lot::Mutex;
 use tokio::sync::{Notify, watch};
 
-use super::{discover, endpoint::Endpoint, member::Member};
+use super::{
+    brakes::{Brakes, Budget},
+    discover,
+    endpoint::Endpoint,
+    failover::Lacking,
+    member::Member,
+};
 use crate::{
     config::{self, Address, Target},
     telemetry::{Metrics, metrics::ClusterMetrics},
@@ -24,6 +30,8 @@ pub struct Cluster {
     discovery_error: Mutex<Option<String>>,
     resolve_now: Notify,
     connects: watch::Sender<u64>,
+    brakes: Brakes,
+    lacking: Lacking,
     metrics: Arc<ClusterMetrics>,
 }
 
@@ -45,9 +53,10 @@ pub struct Health {
 impl Clusters {
     /// Clusters without endpoints; [`Clusters::discover`] brings them.
     pub fn new(clusters: impl IntoIterator<Item = config::Cluster>, metrics: &Metrics) -> Self {
+        let replay = Arc::<Budget>::default();
         let clusters = clusters.into_iter().enumerate().map(|(index, config)| {
             let metrics = metrics.cluster(&config.name);
-            Arc::new(Cluster::new(index, config, metrics))
+            Arc::new(Cluster::new(index, config, Arc::clone(&replay), metrics))
         });
         Self(clusters.collect())
     }
@@ -66,11 +75,13 @@ impl Clusters {
 }
 
 impl Cluster {
-    fn new(index: usize, config: config::Cluster, metrics: Arc<ClusterMetrics>) -> Self {
+    fn new(index: usize, config: config::Cluster, replay: Arc<Budget>, metrics: Arc<ClusterMetrics>) -> Self {
         let authority = authority(&config.target);
         Self {
             index,
             name: config.name.as_str().into(),
+            brakes: Brakes::new(&config, replay),
+            lacking: Lacking::default(),
             config: Arc::new(config),
             authority,
             endpoints: watch::Sender::new(None),
@@ -119,6 +130,16 @@ impl Cluster {
         &self.metrics
     }
 
+    /// What holds its calls back.
+    pub(super) fn brakes(&self) -> &Brakes {
+        &self.brakes
+    }
+
+    /// Which of its endpoints lack a method.
+    pub(super) fn lacking(&self) -> &Lacking {
+        &self.lacking
+    }
+
     pub(super) fn index(&self) -> usize {
         self.index
     }
@@ -140,6 +161,12 @@ impl Cluster {
     /// Whether discovery has found anyone.
     pub(super) fn has_endpoints(&self) -> bool {
         self.endpoints.borrow().as_ref().is_some_and(|endpoints| !endpoints.is_empty())
+    }
+
+    /// Whether any worker has a connection to any of them.
+    pub(super) fn is_connected(&self) -> bool {
+        let endpoints = self.endpoints.borrow();
+        endpoints.iter().any(|endpoints| endpoints.iter().any(|endpoint| endpoint.connections() > 0))
     }
 
     /// Takes discovery's answer: endpoints that stay keep their state, new ones join, the others leave.
@@ -249,6 +276,7 @@ mod tests {
         let cluster = Cluster::new(
             0,
             config::Cluster::new("orders", Target::Dns { server: None, host: "orders".into(), port: 50051 }),
+            Arc::default(),
             Metrics::new().cluster("orders"),
         );
         let addresses = |ports: &[u16]| {

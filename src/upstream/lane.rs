@@ -2,26 +2,24 @@
 
 use std::sync::{
     Arc,
-    atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed},
+    atomic::{AtomicU64, Ordering::Relaxed},
 };
 
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
-use tokio::{
-    sync::Notify,
-    time::{Duration, Instant},
-};
 use tokio_util::sync::CancellationToken;
 
 use super::{
     balance::Balancer,
+    brakes::{Overflow, RetryPlace},
     cluster::{Cluster, Clusters},
     connection::Connection,
     endpoint::Endpoint,
     link::{Link, Phase},
+    queue::Queue,
     snapshot::{Snapshot, Wish},
 };
-use crate::call::CallError;
+use crate::config::Address;
 
 /// All lanes of one worker.
 #[derive(Clone, Debug)]
@@ -41,8 +39,7 @@ pub(super) struct Lane {
     ready: ArcSwap<Snapshot>,
     /// Counts the choices made, so that each has a place in time.
     choices: AtomicU64,
-    waiting: AtomicUsize,
-    changed: Notify,
+    pub(super) queue: Queue,
     /// Fires when streams that outlast a shutdown are to end.
     cut: CancellationToken,
 }
@@ -53,11 +50,15 @@ pub(super) struct Permit {
     link: Arc<Link>,
     connection: Arc<Connection>,
     lane: Arc<Lane>,
+    /// Its place among the retries of the cluster, if it is one.
+    retry: Option<RetryPlace>,
 }
 
 /// What a look at the snapshot found.
-enum Pick {
+pub(super) enum Pick {
     Taken(Permit),
+    /// There is one, and as many calls are under way as may be.
+    Full(Overflow),
     /// Nothing yet, but a connection is being made or a stream will end.
     Wait(Wait),
     /// Nothing, and nothing under way.
@@ -65,7 +66,7 @@ enum Pick {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Wait {
+pub(super) enum Wait {
     Connection,
     Stream,
 }
@@ -96,8 +97,7 @@ impl Lane {
             links: Mutex::default(),
             ready: ArcSwap::default(),
             choices: AtomicU64::new(1),
-            waiting: AtomicUsize::new(0),
-            changed: Notify::new(),
+            queue: Queue::default(),
             cut: cut.clone(),
         });
         tokio::spawn(Arc::clone(&lane).follow());
@@ -137,6 +137,7 @@ impl Lane {
         for endpoint in wanted {
             if !links.iter().any(|link| Arc::ptr_eq(endpoint, &link.endpoint)) {
                 links.push(Link::start(Arc::clone(endpoint), self));
+                self.queue.has_new();
             }
         }
     }
@@ -145,76 +146,28 @@ impl Lane {
     pub(super) fn publish(&self) {
         let links = self.links.lock();
         // Stored under the lock, or an older snapshot could replace a newer one.
-        self.ready.store(Arc::new(Snapshot::new(&links)));
+        let snapshot = Snapshot::new(&links);
+        self.queue.published(snapshot.is_empty());
+        self.ready.store(Arc::new(snapshot));
         drop(links);
-        self.changed.notify_waiters();
+        self.queue.wake_all();
     }
 
-    /// A stream on some endpoint, on the one of the `wish` where that can be.
-    ///
-    /// Waits for a connection that is being made up to the cluster's `connect_timeout`, for a stream to end up to the
-    /// call's deadline. With every endpoint in backoff it fails at once: a queue in front of a dead cluster only turns
-    /// errors into slow errors.
-    pub(super) async fn acquire(
-        self: &Arc<Self>,
-        wish: Wish<'_>,
-        deadline: Option<Instant>,
-    ) -> Result<Permit, CallError> {
-        match self.pick(wish) {
-            Pick::Taken(permit) => Ok(permit),
-            // A call that lost its connection unprocessed waits for the next one as for a first: its endpoint rests for
-            // a moment because of that very connection.
-            Pick::Down if wish.tried.is_empty() => Err(self.down()),
-            Pick::Down | Pick::Wait(_) => self.wait(wish, deadline).await,
-        }
-    }
-
-    async fn wait(self: &Arc<Self>, wish: Wish<'_>, deadline: Option<Instant>) -> Result<Permit, CallError> {
-        let name = self.cluster.name();
-        if self.waiting.fetch_add(1, Relaxed) >= MOST_WAITING {
-            self.waiting.fetch_sub(1, Relaxed);
-            return Err(CallError::not_executed(
-                name,
-                format_args!("{MOST_WAITING} calls are waiting already"),
-            ));
-        }
-        let _waiting = Waiting(&self.waiting);
-        let started = Instant::now();
-        let connected_by = started + self.cluster.config().connection.connect_timeout;
-        let freed_by = deadline.unwrap_or(started + PATIENCE);
-        loop {
-            let changed = self.changed.notified();
-            tokio::pin!(changed);
-            changed.as_mut().enable();
-            let (until, why) = match self.pick(wish) {
-                Pick::Taken(permit) => return Ok(permit),
-                Pick::Down if wish.tried.is_empty() => return Err(self.down()),
-                Pick::Down => (connected_by.min(freed_by), "no connection was made in time"),
-                Pick::Wait(Wait::Connection) => {
-                    (connected_by.min(freed_by), "no connection was made in time")
-                }
-                Pick::Wait(Wait::Stream) => (freed_by, "every connection has as many streams as it may"),
-            };
-            if tokio::time::timeout_at(until, changed).await.is_err() {
-                let late = deadline.is_some_and(|deadline| deadline <= Instant::now());
-                return Err(if late {
-                    CallError::deadline_exceeded(false)
-                } else {
-                    CallError::not_executed(name, why)
-                });
-            }
-        }
-    }
-
-    fn pick(self: &Arc<Self>, wish: Wish<'_>) -> Pick {
+    /// `exempt` is not counted against what the cluster may have under way.
+    pub(super) fn pick(self: &Arc<Self>, wish: Wish<'_>, exempt: bool) -> Pick {
         let ready = self.ready.load();
-        if let Some((link, connection)) = ready.reserve(&self.balancer, wish) {
-            link.endpoint.call_started();
-            link.chosen(self.choices.fetch_add(1, Relaxed));
-            let (link, connection) = (Arc::clone(link), Arc::clone(connection));
-            return Pick::Taken(Permit { link, connection, lane: Arc::clone(self) });
-        }
+        let breaker = &self.cluster.brakes().breaker;
         if !ready.is_empty() {
+            if let Err(overflow) = breaker.request(exempt) {
+                return Pick::Full(overflow);
+            }
+            if let Some((link, connection)) = ready.reserve(&self.balancer, wish) {
+                link.endpoint.call_started();
+                link.chosen(self.choices.fetch_add(1, Relaxed));
+                let (link, connection) = (Arc::clone(link), Arc::clone(connection));
+                return Pick::Taken(Permit { link, connection, lane: Arc::clone(self), retry: None });
+            }
+            breaker.request_ended();
             return Pick::Wait(Wait::Stream);
         }
         let links = self.links.lock();
@@ -224,8 +177,9 @@ impl Lane {
         if connecting || unlinked { Pick::Wait(Wait::Connection) } else { Pick::Down }
     }
 
-    fn down(&self) -> CallError {
-        CallError::not_executed(self.cluster.name(), self.cluster.why_down())
+    /// Whether there is an endpoint that calls may use and that is none of `tried`.
+    pub(super) fn has_other(&self, tried: &[Address]) -> bool {
+        self.ready.load().has_other(tried)
     }
 }
 
@@ -241,28 +195,18 @@ impl Permit {
     pub(super) fn lane(&self) -> &Lane {
         &self.lane
     }
+
+    /// The call is a further try of one that failed.
+    pub(super) fn counts_as_retry(&mut self, place: Option<RetryPlace>) {
+        self.retry = place;
+    }
 }
 
 impl Drop for Permit {
     fn drop(&mut self) {
         self.link.endpoint.call_ended();
         self.connection.release();
-        if self.lane.waiting.load(Relaxed) > 0 {
-            self.lane.changed.notify_one();
-        }
+        self.lane.cluster.brakes().breaker.request_ended();
+        self.lane.queue.wake_one();
     }
 }
-
-struct Waiting<'a>(&'a AtomicUsize);
-
-impl Drop for Waiting<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Relaxed);
-    }
-}
-
-/// Calls per worker and cluster that may wait at a time; each holds its request in memory.
-const MOST_WAITING: usize = 1024;
-
-/// How long a call without a deadline waits for a stream to end.
-const PATIENCE: Duration = Duration::from_secs(15);

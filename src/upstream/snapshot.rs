@@ -41,6 +41,11 @@ impl Snapshot {
         self.ready.is_empty()
     }
 
+    /// Whether there is an endpoint that is none of `tried`.
+    pub(super) fn has_other(&self, tried: &[Address]) -> bool {
+        self.ready.iter().any(|ready| !tried.contains(ready.link.endpoint.address()))
+    }
+
     /// A place for one more stream on the endpoint that `balancer` names first and that has one.
     pub(super) fn reserve(
         &self,

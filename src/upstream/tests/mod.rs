@@ -1,5 +1,9 @@
 //! Calls over a lane to backends that are scripted frame by frame.
 
+mod queue;
+mod retries;
+mod script;
+
 use std::{future::poll_fn, net::SocketAddr, sync::Arc, time::Duration};
 
 use bytes::Bytes;
@@ -20,7 +24,7 @@ use crate::{
     telemetry::Metrics,
 };
 
-/// A cluster of one address, and the way out to it.
+/// A cluster of a few addresses, and the way out to it.
 struct Way {
     cluster: Arc<Cluster>,
     lanes: Lanes,
@@ -31,10 +35,15 @@ type Exchange = (http::Request<RecvStream>, SendResponse<Bytes>);
 
 impl Way {
     fn to(address: SocketAddr, kind: Kind) -> Self {
+        Self::over(&[address], kind, |_| {})
+    }
+
+    fn over(addresses: &[SocketAddr], kind: Kind, set: impl FnOnce(&mut config::Cluster)) -> Self {
         let metrics = Metrics::new();
-        let target = config::Target::Static(vec![address.into()]);
+        let target = config::Target::Static(addresses.iter().copied().map(Into::into).collect());
         let mut cluster = config::Cluster::new("orders", target);
         cluster.connection.connect_timeout = Duration::from_secs(20);
+        set(&mut cluster);
         let clusters = Clusters::new([cluster], &metrics);
         clusters.discover();
         let context = Context::new(kind, Inbound::Grpc, metrics.unknown_method());
@@ -48,6 +57,18 @@ impl Way {
         request.extensions_mut().insert(self.context.clone());
         request.extensions_mut().insert(Target(Arc::clone(&self.cluster)));
         Outbound::new(self.lanes.clone()).call(request).await
+    }
+
+    /// Waits until every endpoint has a connection.
+    async fn connected(&self) {
+        within(async {
+            while !self.cluster.snapshot().iter().all(|endpoint| endpoint.connections() > 0) {
+                tokio::task::yield_now().await;
+            }
+        })
+        .await;
+        // The lane's link publishes in the step after it.
+        tokio::task::yield_now().await;
     }
 
     fn in_flight(&self) -> usize {
