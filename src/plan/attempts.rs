@@ -2,21 +2,23 @@
 
 use crate::{
     call::Kind,
-    config::{Again, AttemptPolicy, MethodConfig, Policy, RetryPolicy},
+    config::{Again, AttemptPolicy, MethodConfig, Policy, Retry, RetryPolicy},
     schema::{Idempotency, Method},
 };
 
 /// How its calls are tried.
 ///
-/// A method's own words say whether it may be sent again; how, the service config, or else what suits most. Hedges run a
-/// call several times for sure, and so are only for methods that change nothing.
-pub(super) fn attempts(config: Option<&MethodConfig>, method: &Method) -> AttemptPolicy {
-    let no_side_effects = method.idempotency == Idempotency::NoSideEffects;
-    let idempotent = no_side_effects || method.idempotency == Idempotency::Idempotent;
+/// A method's own words say whether it may be sent again, unless a policy knows better; how, the service config, or else
+/// what suits most. Hedges run a call several times for sure, and so are only for methods that change nothing.
+pub(super) fn attempts(config: Option<&MethodConfig>, policy: &Policy, method: &Method) -> AttemptPolicy {
+    let no_side_effects = has_no_side_effects(policy, method);
+    let idempotent =
+        no_side_effects || policy.idempotent.unwrap_or(method.idempotency != Idempotency::Unknown);
     let again = config
         .and_then(|config| config.again.clone())
-        .filter(|again| matches!(again, Again::Retry(_)) || may_hedge(method))
-        .or_else(|| idempotent.then(|| Again::Retry(RetryPolicy::idempotent())));
+        .filter(|again| matches!(again, Again::Retry(_)) || may_hedge(policy, method))
+        .or_else(|| idempotent.then(|| Again::Retry(RetryPolicy::idempotent())))
+        .filter(|_| policy.retry != Retry::Never);
     AttemptPolicy {
         again,
         wait_for_ready: config.and_then(|config| config.wait_for_ready).unwrap_or_default(),
@@ -26,8 +28,13 @@ pub(super) fn attempts(config: Option<&MethodConfig>, method: &Method) -> Attemp
 }
 
 /// Whether several calls of a method may run at once.
-pub(super) fn may_hedge(method: &Method) -> bool {
-    method.kind == Kind::Unary && method.idempotency == Idempotency::NoSideEffects
+pub(super) fn may_hedge(policy: &Policy, method: &Method) -> bool {
+    method.kind == Kind::Unary && has_no_side_effects(policy, method)
+}
+
+/// What must not be sent twice changes something, whatever it says of itself.
+fn has_no_side_effects(policy: &Policy, method: &Method) -> bool {
+    method.idempotency == Idempotency::NoSideEffects && policy.idempotent != Some(false)
 }
 
 /// Of two limits of a message the smaller one holds.
@@ -91,10 +98,18 @@ mod tests {
 
     /// What is made of a config for each of the methods.
     fn check(config: Option<&MethodConfig>, expect: [(&str, Option<&Again>, bool, bool); 4]) {
+        check_policy(config, &Policy::default(), expect);
+    }
+
+    fn check_policy(
+        config: Option<&MethodConfig>,
+        policy: &Policy,
+        expect: [(&str, Option<&Again>, bool, bool); 4],
+    ) {
         let methods = methods();
         for (name, again, idempotent, no_side_effects) in expect {
             let method = methods.iter().find(|method| method.name == name).unwrap();
-            let found = attempts(config, method);
+            let found = attempts(config, policy, method);
             assert_eq!((found.again.as_ref(), found.idempotent), (again, idempotent), "{name}");
             assert_eq!(found.no_side_effects, no_side_effects, "{name}");
         }
@@ -126,6 +141,37 @@ mod tests {
                 ("Watch", Some(&retry), true, true),
                 ("Put", Some(&retry), true, false),
                 ("Create", Some(&retry), false, false),
+            ],
+        );
+    }
+
+    #[test]
+    fn a_policy_knows_better() {
+        let usual = Again::Retry(RetryPolicy::idempotent());
+        check_policy(
+            None,
+            &Policy { idempotent: Some(true), ..Policy::default() },
+            [
+                ("Get", Some(&usual), true, true),
+                ("Watch", Some(&usual), true, true),
+                ("Put", Some(&usual), true, false),
+                ("Create", Some(&usual), true, false),
+            ],
+        );
+        check_policy(
+            None,
+            &Policy { idempotent: Some(false), ..Policy::default() },
+            ["Get", "Watch", "Put", "Create"].map(|name| (name, None, false, false)),
+        );
+        let config = MethodConfig { again: Some(usual), ..MethodConfig::default() };
+        check_policy(
+            Some(&config),
+            &Policy { retry: Retry::Never, ..Policy::default() },
+            [
+                ("Get", None, true, true),
+                ("Watch", None, true, true),
+                ("Put", None, true, false),
+                ("Create", None, false, false),
             ],
         );
     }

@@ -134,7 +134,7 @@ impl Compiler<'_> {
             attempts::limit(&mut policy, found);
         }
         MethodPlan {
-            attempts: Arc::new(attempts::attempts(found, method)),
+            attempts: Arc::new(attempts::attempts(found, &policy, method)),
             service_timeout: found.and_then(|found| found.timeout),
             uri: method.path.parse().unwrap_or_default(),
             kind: method.kind,
@@ -156,7 +156,8 @@ impl Compiler<'_> {
         let found = source.config.service_config.method(&method.service, &method.name);
         let hedged = found.filter(|found| matches!(found.again, Some(config::Again::Hedge(_))));
         let named = hedged.is_some_and(|found| found.names.iter().any(|name| name.method == method.name));
-        if named && !attempts::may_hedge(method) {
+        let policy = self.config.policy_for(&method.service, &method.name);
+        if named && !attempts::may_hedge(&policy, method) {
             self.warn(
                 source.cluster.name(),
                 format_args!(

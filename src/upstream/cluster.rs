@@ -7,6 +7,7 @@ use parking_lot::Mutex;
 use tokio::sync::{Notify, watch};
 
 use super::{
+    balance::Sessions,
     brakes::{Brakes, Budget},
     discover,
     endpoint::Endpoint,
@@ -32,6 +33,9 @@ pub struct Cluster {
     connects: watch::Sender<u64>,
     brakes: Brakes,
     lacking: Lacking,
+    /// What chance a process has for itself: all its lanes choose the same subset, other gateways another one.
+    seed: u64,
+    sessions: Option<Arc<Sessions>>,
     metrics: Arc<ClusterMetrics>,
 }
 
@@ -82,6 +86,8 @@ impl Cluster {
             name: config.name.as_str().into(),
             brakes: Brakes::new(&config, replay),
             lacking: Lacking::default(),
+            seed: fastrand::u64(..),
+            sessions: config.session_affinity.as_ref().map(|config| Arc::new(Sessions::new(config))),
             config: Arc::new(config),
             authority,
             endpoints: watch::Sender::new(None),
@@ -138,6 +144,16 @@ impl Cluster {
     /// Which of its endpoints lack a method.
     pub(super) fn lacking(&self) -> &Lacking {
         &self.lacking
+    }
+
+    /// Chance, drawn once per process.
+    pub(super) fn seed(&self) -> u64 {
+        self.seed
+    }
+
+    /// How cookies name endpoints, where they do.
+    pub(super) fn sessions(&self) -> Option<&Arc<Sessions>> {
+        self.sessions.as_ref()
     }
 
     pub(super) fn index(&self) -> usize {

@@ -6,7 +6,7 @@ use std::{
     task::{Context as TaskContext, Poll},
 };
 
-use super::{Target, attempt::Outgoing, lane::Lanes, tries};
+use super::{Target, attempt::Outgoing, lane::Lanes, steer::Steer, tries};
 use crate::call::{CallError, Context, Request, Response};
 
 /// Sends each call to an endpoint of its [`Target`], over one worker's connections, and tries again what failed where
@@ -48,11 +48,12 @@ async fn send(lanes: Lanes, request: Request) -> Result<Response, CallError> {
     let lane = lanes
         .lane(&cluster)
         .ok_or_else(|| CallError::not_executed(cluster.name(), "unknown to this worker"))?;
+    let steer = Steer::read(&cluster, &mut head.headers, &context);
     let outgoing = Outgoing::new(&cluster, head, body, context);
     let cut = lane.cut();
     tokio::select! {
         biased;
-        answer = tries::run(lane, outgoing) => answer,
+        answer = tries::run(lane, &steer, outgoing) => answer,
         // An answer that has begun ends itself (`download`); one that has not would end without a status.
         () = cut.cancelled() => Err(CallError::shutting_down()),
     }

@@ -9,28 +9,32 @@ use super::{
     Cluster, attempt,
     attempt::Outgoing,
     brakes::RetryPlace,
+    endpoint::Endpoint,
     failure::{Class, Failed},
     lane::Lane,
     retry::{Failure, History, Next, Stop},
-    snapshot::Wish,
+    steer::Steer,
 };
 use crate::{
     call::{CallError, Inbound, Response, Via},
-    config::Address,
     telemetry::metrics::{RetryReason, Shed},
 };
 
 /// Sends a call, and sends it again while that is wanted, possible and of use.
-pub(super) async fn run(lane: &Arc<Lane>, mut outgoing: Outgoing) -> Result<Response, CallError> {
+pub(super) async fn run(
+    lane: &Arc<Lane>,
+    steer: &Steer,
+    mut outgoing: Outgoing,
+) -> Result<Response, CallError> {
     let cluster = lane.cluster();
     let mut history = History::passing_over(cluster.lacking().of(outgoing.path()));
     let (mut place, mut before) = (None, None);
     loop {
-        let (endpoint, failed) = match once(lane, &mut outgoing, &mut history, place.take()).await {
-            (endpoint, Ok(response)) => return Ok(via(response, cluster, endpoint, history.attempts)),
+        let (endpoint, failed) = match once(lane, steer, &mut outgoing, &mut history, place.take()).await {
+            (endpoint, Ok(response)) => return Ok(via(lane, steer, response, endpoint, history.attempts)),
             (endpoint, Err(failed)) => (endpoint, failed),
         };
-        let elsewhere = is_lacking(lane, &outgoing, &mut history, endpoint.as_ref(), &failed);
+        let elsewhere = is_lacking(lane, steer, &outgoing, &mut history, endpoint.as_ref(), &failed);
         let rest = if elsewhere && outgoing.rewind() {
             cluster.metrics().retried(RetryReason::Unimplemented);
             Some(Duration::ZERO)
@@ -43,12 +47,13 @@ pub(super) async fn run(lane: &Arc<Lane>, mut outgoing: Outgoing) -> Result<Resp
                 Some(before) if endpoint.is_none() && !failed.is_late() => before,
                 _ => (endpoint, failed),
             };
-            return failed.into_end().map(|response| via(response, cluster, endpoint, history.attempts));
+            return failed.into_end().map(|response| via(lane, steer, response, endpoint, history.attempts));
         };
         if !rest.is_zero() {
             tokio::time::sleep(rest).await;
         }
-        history.tried.extend(endpoint.clone().filter(|endpoint| !history.tried.contains(endpoint)));
+        let tried = endpoint.as_ref().map(|endpoint| endpoint.address());
+        history.tried.extend(tried.filter(|tried| !history.tried.contains(tried)).cloned());
         if endpoint.is_some() && failed.class() != Class::NeverSent {
             before = Some((endpoint, failed));
         }
@@ -58,11 +63,12 @@ pub(super) async fn run(lane: &Arc<Lane>, mut outgoing: Outgoing) -> Result<Resp
 /// One try, and the endpoint that it was made on.
 async fn once(
     lane: &Arc<Lane>,
+    steer: &Steer,
     outgoing: &mut Outgoing,
     history: &mut History,
     place: Option<RetryPlace>,
-) -> (Option<Address>, Result<Response, Failed>) {
-    let wish = Wish { tried: &history.tried };
+) -> (Option<Arc<Endpoint>>, Result<Response, Failed>) {
+    let wish = steer.wish(&history.tried);
     let mut permit = match lane.acquire(wish, outgoing.context(), history.attempts > 0).await {
         Ok(permit) => permit,
         Err(failed) if failed.is_late() && history.attempts > 0 => {
@@ -72,7 +78,7 @@ async fn once(
         Err(failed) => return (None, Err(failed)),
     };
     permit.counts_as_retry(place);
-    let endpoint = permit.endpoint().address().clone();
+    let endpoint = Arc::clone(permit.endpoint());
     history.attempts += 1;
     let throttle = &lane.cluster().brakes().throttle;
     let answer = match history.patience(&outgoing.context().attempts, throttle) {
@@ -92,9 +98,10 @@ async fn once(
 /// Whether the endpoint lacks the method of the call and another one may have it.
 fn is_lacking(
     lane: &Lane,
+    steer: &Steer,
     outgoing: &Outgoing,
     history: &mut History,
-    endpoint: Option<&Address>,
+    endpoint: Option<&Arc<Endpoint>>,
     failed: &Failed,
 ) -> bool {
     // To Edgeway's own questions it is an answer: reflection has two versions, health checks may be unknown.
@@ -102,9 +109,9 @@ fn is_lacking(
     let (Class::Status(Code::Unimplemented), Some(endpoint), false) = (failed.class(), endpoint, own) else {
         return false;
     };
-    lane.cluster().lacking().learn(outgoing.path(), endpoint);
-    history.tried.push(endpoint.clone());
-    history.attempts < MOST_FAILOVERS && lane.has_other(&history.tried)
+    lane.cluster().lacking().learn(outgoing.path(), endpoint.address());
+    history.tried.push(endpoint.address().clone());
+    history.attempts < MOST_FAILOVERS && lane.has_other(steer.wish(&history.tried))
 }
 
 /// Whether a failed call is tried again, and after what time.
@@ -150,9 +157,17 @@ fn again(
     }
 }
 
-fn via(mut response: Response, cluster: &Cluster, endpoint: Option<Address>, attempts: u32) -> Response {
+/// An answer, with the way that it came.
+fn via(
+    lane: &Lane,
+    steer: &Steer,
+    mut response: Response,
+    endpoint: Option<Arc<Endpoint>>,
+    attempts: u32,
+) -> Response {
     if let Some(endpoint) = endpoint {
-        let cluster = cluster.shared_name();
+        steer.settle(lane.cluster(), &endpoint, &mut response);
+        let (cluster, endpoint) = (lane.cluster().shared_name(), endpoint.address().clone());
         response.extensions_mut().insert(Via { cluster, endpoint, attempts });
     }
     response

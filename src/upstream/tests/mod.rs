@@ -3,6 +3,7 @@
 mod queue;
 mod retries;
 mod script;
+mod steering;
 
 use std::{future::poll_fn, net::SocketAddr, sync::Arc, time::Duration};
 
@@ -24,7 +25,7 @@ use crate::{
     telemetry::Metrics,
 };
 
-/// A cluster of a few addresses, and the way out to it.
+/// A cluster, and the way out to it.
 struct Way {
     cluster: Arc<Cluster>,
     lanes: Lanes,
@@ -35,15 +36,15 @@ type Exchange = (http::Request<RecvStream>, SendResponse<Bytes>);
 
 impl Way {
     fn to(address: SocketAddr, kind: Kind) -> Self {
-        Self::over(&[address], kind, |_| {})
+        Self::with(&[address], kind, |_| {})
     }
 
-    fn over(addresses: &[SocketAddr], kind: Kind, set: impl FnOnce(&mut config::Cluster)) -> Self {
+    fn with(addresses: &[SocketAddr], kind: Kind, configure: impl FnOnce(&mut config::Cluster)) -> Self {
         let metrics = Metrics::new();
         let target = config::Target::Static(addresses.iter().copied().map(Into::into).collect());
         let mut cluster = config::Cluster::new("orders", target);
         cluster.connection.connect_timeout = Duration::from_secs(20);
-        set(&mut cluster);
+        configure(&mut cluster);
         let clusters = Clusters::new([cluster], &metrics);
         clusters.discover();
         let context = Context::new(kind, Inbound::Grpc, metrics.unknown_method());
@@ -52,7 +53,12 @@ impl Way {
     }
 
     async fn call(&self, body: Body) -> Result<Response, CallError> {
+        self.send(HeaderMap::new(), body).await
+    }
+
+    async fn send(&self, headers: HeaderMap, body: Body) -> Result<Response, CallError> {
         let mut request = Request::new(body);
+        *request.headers_mut() = headers;
         *request.uri_mut() = "/shop.v1.Orders/Any".parse().unwrap();
         request.extensions_mut().insert(self.context.clone());
         request.extensions_mut().insert(Target(Arc::clone(&self.cluster)));

@@ -13,7 +13,7 @@ fn request() -> Body {
 #[tokio::test]
 async fn one_call_too_many_is_refused_at_once() {
     let script = Script::start(|call| if call == 0 { Say::Nothing } else { Say::Message }).await;
-    let way = Way::over(&[script.address], Kind::Unary, |cluster| cluster.circuit_breakers.max_requests = 1);
+    let way = Way::with(&[script.address], Kind::Unary, |cluster| cluster.circuit_breakers.max_requests = 1);
     way.connected().await;
     let mut first = Box::pin(way.call(request()));
     let second = tokio::select! {
@@ -36,7 +36,7 @@ async fn full(max_pending: usize) -> (Way, Script) {
     let mut builder = h2::server::Builder::new();
     builder.max_concurrent_streams(1);
     let script = Script::with(&builder, |call| if call == 0 { Say::Nothing } else { Say::Message }).await;
-    let way = Way::over(&[script.address], Kind::Unary, |cluster| {
+    let way = Way::with(&[script.address], Kind::Unary, |cluster| {
         cluster.connection.connections_per_endpoint = 1;
         cluster.circuit_breakers.max_pending_requests = max_pending;
         cluster.circuit_breakers.queue_timeout = Duration::from_millis(100);

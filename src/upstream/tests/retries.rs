@@ -24,7 +24,7 @@ fn policy(idempotent: bool) -> AttemptPolicy {
 
 fn way(scripts: &[&Script], kind: Kind, policy: AttemptPolicy) -> Way {
     let addresses: Vec<_> = scripts.iter().map(|script| script.address).collect();
-    let mut way = Way::over(&addresses, kind, |_| {});
+    let mut way = Way::with(&addresses, kind, |_| {});
     way.context.attempts = Arc::new(policy);
     way
 }
@@ -193,7 +193,7 @@ async fn an_attempt_that_takes_too_long_is_cancelled_and_tried_again() {
 async fn an_attempt_goes_where_none_has_been() {
     let bad = Script::start(|_| Say::Only(14)).await;
     let good = Script::start(|_| Say::Message).await;
-    let mut way = Way::over(&[bad.address, good.address], Kind::Unary, |cluster| {
+    let mut way = Way::with(&[bad.address, good.address], Kind::Unary, |cluster| {
         let throttling = RetryThrottling { max_tokens: 1000, token_ratio_milli: 1 };
         cluster.service_config.retry_throttling = Some(throttling);
     });
