@@ -106,7 +106,7 @@ impl Outgoing {
 /// holds an error and nothing else is a failure too: it may be tried again.
 ///
 /// Dropping the future resets the stream with CANCEL, and so does dropping the response body.
-pub(super) async fn run(permit: Permit, outgoing: &mut Outgoing) -> Result<Response, Failed> {
+pub(super) async fn run(mut permit: Permit, outgoing: &mut Outgoing) -> Result<Response, Failed> {
     let cluster = permit.lane().cluster().clone();
     let head = outgoing.head()?;
 
@@ -136,12 +136,16 @@ pub(super) async fn run(permit: Permit, outgoing: &mut Outgoing) -> Result<Respo
     };
 
     let tally = Tally::start(&outgoing.context.metrics);
+    permit.sent(tally.started(), outgoing.context.deadline);
     let response = tokio::select! {
         biased;
         response = response => response.map_err(|error| match upload.as_ref().and_then(Upload::error) {
             // Edgeway reset the stream because of what the client sent: that is the call's outcome.
             Some(error) => Failed::new(Class::Final, error),
-            None => Failed::before_answer(cluster.name(), &error, outgoing.context.deadline),
+            None => {
+                permit.broke(&error);
+                Failed::before_answer(cluster.name(), &error, outgoing.context.deadline)
+            }
         }),
         // From the head on the download keeps this limit.
         idle = activity.idle() => Err(Failed::new(Class::Final, idle)),

@@ -31,11 +31,13 @@ mod download;
 mod endpoint;
 mod failover;
 mod failure;
+mod health;
 mod lane;
 mod link;
 mod member;
 mod orca;
 mod outbound;
+mod outlier;
 mod queue;
 mod retry;
 mod snapshot;
@@ -56,5 +58,7 @@ use std::sync::Arc;
 #[derive(Clone, Debug)]
 pub struct Target(pub Arc<Cluster>);
 
+#[cfg(test)]
+mod peer;
 #[cfg(test)]
 mod tests;

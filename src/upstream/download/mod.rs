@@ -67,7 +67,7 @@ pub(super) async fn receive(
     let (mut head, mut stream) = response.into_parts();
     if let Err(error) = check_is_grpc(held.cluster(), head.status, &head.headers) {
         let class = Class::Broken(error.status().code());
-        return Err(Failed::new(class, held.ended(error)));
+        return Err(Failed::new(class, held.faulty(error)));
     }
     // From here on the status of the call speaks; doors would pass this one on beside it.
     head.status = StatusCode::OK;
@@ -94,6 +94,7 @@ pub(super) async fn receive(
     match found {
         Found::Ended { pieces, trailers, code } => ended(head, pieces, trailers, code),
         Found::Begun(pieces) => {
+            held.permit.answered();
             let body = pump::start(stream, pieces, context, held);
             Ok(Response::from_parts(head, Body::stream(body)))
         }
@@ -170,15 +171,13 @@ impl Held {
             Class::Unprocessed => Class::Lost,
             class => class,
         };
-        let error =
-            clients_fault.unwrap_or_else(|| failure::broken_off(self.cluster(), error, self.deadline));
-        Failed::new(class, self.ended(error))
+        Failed::new(class, self.ended(clients_fault.unwrap_or_else(|| self.broke(error))))
     }
 
     fn trailers(&self, trailers: Option<HeaderMap>) -> Result<(HeaderMap, Code), CallError> {
         let Some(mut trailers) = trailers else {
             let what = "the backend ended the call without trailers";
-            return Err(self.ended(CallError::backend(Code::Internal, self.cluster(), what)));
+            return Err(self.faulty(CallError::backend(Code::Internal, self.cluster(), what)));
         };
         if let Some(early) = &self.early {
             trailers.append(GRPC_STATUS, early.clone());
@@ -204,19 +203,31 @@ impl Held {
             Some(code) => code,
             None => {
                 let what = "the backend ended the call without a grpc-status";
-                return Err(self.ended(CallError::backend(Code::Unknown, self.cluster(), what)));
+                return Err(self.faulty(CallError::backend(Code::Unknown, self.cluster(), what)));
             }
         };
         if code == Code::Ok {
             self.permit.lane().cluster().brakes().throttle.succeeded();
         }
+        self.permit.trial().ended(code);
         self.tally.ended(code);
         Ok(code)
     }
 
     fn error(&self, error: &h2::Error) -> CallError {
         let clients_fault = self.upload.as_ref().and_then(Upload::error);
-        self.ended(clients_fault.unwrap_or_else(|| failure::broken_off(self.cluster(), error, self.deadline)))
+        self.ended(clients_fault.unwrap_or_else(|| self.broke(error)))
+    }
+
+    fn broke(&self, error: &h2::Error) -> CallError {
+        self.permit.broke(error);
+        failure::broken_off(self.cluster(), error, self.deadline)
+    }
+
+    /// The backend did what no gRPC server does.
+    fn faulty(&self, error: CallError) -> CallError {
+        self.permit.trial().ended(error.status().code());
+        self.ended(error)
     }
 
     fn ended(&self, error: CallError) -> CallError {
