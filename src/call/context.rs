@@ -86,6 +86,8 @@ pub enum DeadlineSource {
     Client,
     /// The `timeout` or the `max_timeout` of a policy.
     Policy,
+    /// `methodConfig.timeout` of the service config.
+    ServiceConfig,
 }
 
 impl DeadlineSource {
@@ -95,6 +97,7 @@ impl DeadlineSource {
             Self::None => "",
             Self::Client => "client",
             Self::Policy => "policy",
+            Self::ServiceConfig => "service_config",
         }
     }
 }

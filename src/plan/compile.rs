@@ -4,11 +4,11 @@ use std::{collections::HashMap, fmt, sync::Arc};
 
 use prost_reflect::DescriptorPool;
 
-use super::{MethodPlan, Plan, routes::Routes};
+use super::{MethodPlan, Plan, attempts, routes::Routes};
 use crate::{
     codec::{Codecs, ReadOptions, WriteOptions},
-    config::{self, Again, AttemptPolicy, Config, RestPolicy, RetryPolicy},
-    schema::{self, Idempotency, Schema},
+    config::{self, Config, RestPolicy},
+    schema::{self, Schema},
     telemetry::Metrics,
     upstream::{Cluster, Target},
 };
@@ -113,6 +113,7 @@ impl Compiler<'_> {
                 }
                 continue;
             }
+            self.hedging(method, source);
             let plan = Arc::new(self.method(method, source, schema.pool(), &codecs));
             self.methods.insert(path, Arc::clone(&plan));
             self.routes.add(plan);
@@ -126,11 +127,15 @@ impl Compiler<'_> {
         pool: &DescriptorPool,
         codecs: &Codecs,
     ) -> MethodPlan {
-        let policy = self.config.policy_for(&method.service, &method.name);
+        let mut policy = self.config.policy_for(&method.service, &method.name);
         let rest = self.config.rest_for(&method.service, &method.name);
-        let attempts = attempts(&source.config.service_config, method);
+        let found = source.config.service_config.method(&method.service, &method.name);
+        if let Some(found) = found {
+            attempts::limit(&mut policy, found);
+        }
         MethodPlan {
-            attempts: Arc::new(attempts),
+            attempts: Arc::new(attempts::attempts(found, &policy, method)),
+            service_timeout: found.and_then(|found| found.timeout),
             uri: method.path.parse().unwrap_or_default(),
             kind: method.kind,
             target: Target(Arc::clone(&source.cluster)),
@@ -146,22 +151,26 @@ impl Compiler<'_> {
         }
     }
 
+    /// Tells of a method that is named to be hedged and is not; a wildcard means those that can be.
+    fn hedging(&mut self, method: &schema::Method, source: &Source) {
+        let found = source.config.service_config.method(&method.service, &method.name);
+        let hedged = found.filter(|found| matches!(found.again, Some(config::Again::Hedge(_))));
+        let named = hedged.is_some_and(|found| found.names.iter().any(|name| name.method == method.name));
+        let policy = self.config.policy_for(&method.service, &method.name);
+        if named && !attempts::may_hedge(&policy, method) {
+            self.warn(
+                source.cluster.name(),
+                format_args!(
+                    "service_config: {} is not hedged, which is only for unary methods with idempotency_level = \
+                     NO_SIDE_EFFECTS",
+                    method.selector()
+                ),
+            );
+        }
+    }
+
     fn warn(&mut self, place: &str, message: impl fmt::Display) {
         self.warnings.push(Warning { place: place.to_owned(), message: message.to_string() });
-    }
-}
-
-/// A method's own words say whether it may be sent again; how, the service config, or else what suits most.
-fn attempts(service_config: &config::ServiceConfig, method: &schema::Method) -> AttemptPolicy {
-    let no_side_effects = method.idempotency == Idempotency::NoSideEffects;
-    let idempotent = no_side_effects || method.idempotency == Idempotency::Idempotent;
-    let found = service_config.method(&method.service, &method.name);
-    let again = found.and_then(|found| found.again.clone());
-    AttemptPolicy {
-        again: again.or_else(|| idempotent.then(|| Again::Retry(RetryPolicy::idempotent()))),
-        wait_for_ready: found.and_then(|found| found.wait_for_ready).unwrap_or_default(),
-        idempotent,
-        no_side_effects,
     }
 }
 

@@ -3,6 +3,7 @@
 //! A [`Plan`] never changes. A reload compiles another and swaps the one pointer that all doors read; a call keeps the
 //! plan that it began with to its end.
 
+mod attempts;
 mod binding;
 mod compile;
 mod routes;
@@ -11,7 +12,7 @@ pub use binding::{Binding, BodyBinding, RuleSource};
 pub use compile::{Source, Warning};
 pub use routes::check_templates;
 
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use prost_reflect::DescriptorPool;
 
@@ -62,6 +63,8 @@ pub struct MethodPlan {
     pub rest: RestPolicy,
     /// How attempts of its calls are made.
     pub attempts: Arc<AttemptPolicy>,
+    /// The longest deadline of its calls by `methodConfig.timeout` of the service config.
+    pub service_timeout: Option<Duration>,
     /// Where its calls go.
     pub target: Target,
     /// Where its calls are counted.

@@ -30,6 +30,7 @@ impl Collector for Families {
         page.calls(&SERVER, &methods, |method| &method.server)?;
         page.calls(&CLIENT, &methods, |method| &method.client)?;
         page.streams(&methods)?;
+        page.orphans(&methods)?;
         page.clusters(&clusters)?;
         page.front(&self.0)?;
         page.process(Process::read())
@@ -68,6 +69,15 @@ impl Page<'_> {
         self.seconds(side.handling, timed.filter_map(|method| Some((method, of(method).elapsed.as_ref()?))))
     }
 
+    fn orphans(&mut self, methods: &[Arc<MethodMetrics>]) -> fmt::Result {
+        let orphans = methods.iter().map(|method| {
+            let [_, service, name] = method.labels();
+            ([service, name], method.orphaned.value())
+        });
+        let help = "RPCs that a backend answered with OK when nobody waited for the answer any more.";
+        self.counters(["edgeway_orphaned_rpcs", help], orphans)
+    }
+
     fn streams(&mut self, methods: &[Arc<MethodMetrics>]) -> fmt::Result {
         let streams = methods.iter().filter(|method| !method.times_handling());
         self.seconds(
@@ -102,6 +112,28 @@ impl Page<'_> {
             ],
             per_label(clusters, "reason", |cluster| {
                 cluster.retries.iter().map(|(reason, count)| (reason, count.value()))
+            }),
+        )?;
+        self.counters(
+            ["edgeway_retries", "Attempts repeated by a retry policy, by what became of the one before."],
+            per_label(clusters, "reason", |cluster| {
+                cluster.policy_retries.iter().map(|(reason, count)| (reason, count.value()))
+            }),
+        )?;
+        self.counters(
+            ["edgeway_retry_throttled", "Retries and hedges not made because too many attempts failed."],
+            clusters.iter().map(|cluster| ([("cluster", cluster.name.as_ref())], cluster.throttled.value())),
+        )?;
+        self.counters(
+            ["edgeway_hedges", "Attempts made beside another one, by whether their answer was the call's."],
+            per_label(clusters, "result", |cluster| {
+                cluster.hedges.iter().map(|(result, count)| (result, count.value()))
+            }),
+        )?;
+        self.counters(
+            ["edgeway_shed", "Calls, retries and connections refused by a limit."],
+            per_label(clusters, "reason", |cluster| {
+                cluster.shed.iter().map(|(reason, count)| (reason, count.value()))
             }),
         )?;
         self.counters(

@@ -24,7 +24,8 @@ mod value;
 
 pub use cluster::{ClusterMetrics, EndpointMetrics};
 pub use label::{
-    CancelledBy, ConnectResult, ConnectionState, EndpointState, Label, ReloadResult, RetryReason,
+    CancelledBy, ConnectResult, ConnectionState, EndpointState, HedgeResult, Label, ReloadResult, RetryCause,
+    RetryReason, Shed,
 };
 pub use method::{CallMetrics, MethodMetrics};
 pub use value::{Counter, Entered, Gauge, Histogram};
