@@ -13,6 +13,7 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 use prometheus_client::encoding::text;
 use prometheus_client::registry::Registry;
+use tokio::runtime::Handle;
 
 mod cluster;
 pub mod code;
@@ -45,6 +46,7 @@ pub(in crate::telemetry) struct Owners {
     clusters: Mutex<BTreeMap<Box<str>, Arc<ClusterMetrics>>>,
     streams: Mutex<BTreeMap<&'static str, Arc<Gauge>>>,
     connections: Mutex<BTreeMap<Box<str>, Arc<Gauge>>>,
+    workers: Mutex<BTreeMap<usize, Handle>>,
     cancelled: By<CancelledBy, Counter>,
     accept_errors: Counter,
     log_dropped: Arc<Counter>,
@@ -61,6 +63,7 @@ impl Metrics {
             clusters: Mutex::default(),
             streams: Mutex::default(),
             connections: Mutex::default(),
+            workers: Mutex::default(),
             cancelled: By::default(),
             accept_errors: Counter::default(),
             log_dropped: Arc::default(),
@@ -117,6 +120,11 @@ impl Metrics {
     /// Connections of clients, by the listener's name; [`Gauge::enter`] counts one while it is open.
     pub fn downstream_connections(&self, listener: &str) -> Arc<Gauge> {
         Arc::clone(self.0.connections.lock().entry(listener.into()).or_default())
+    }
+
+    /// Shows the tasks of a worker, by its index; `runtime` is the one that it runs them on.
+    pub fn worker(&self, index: usize, runtime: Handle) {
+        self.0.workers.lock().insert(index, runtime);
     }
 
     /// A call was ended from this side of the backend.
