@@ -4,10 +4,14 @@
 mod cluster;
 mod cors;
 mod http;
+mod route;
 
 pub(super) use cluster::{CLUSTER, DESCRIPTORS, PROTOS, SERVICE_CONFIG};
 pub(super) use cors::CORS;
 pub(super) use http::{HTTP, HTTP_BINDING, HTTP_CUSTOM, HTTP_RULE};
+pub(super) use route::{
+    HASH_POLICY, HEADER_MATCH, HEADER_RANGE, MIRROR, ROUTE, ROUTE_MATCH, WEIGHTED_CLUSTER,
+};
 
 /// The keys of one kind of table.
 #[derive(Debug)]
@@ -62,7 +66,7 @@ const fn message(name: &'static str, keys: &'static [Key]) -> Place {
 
 /// Every place, in the order of the reference page.
 #[cfg(test)]
-pub(super) static PLACES: [&Place; 22] = [
+pub(super) static PLACES: [&Place; 29] = [
     &ROOT,
     &LISTENER,
     &ADMIN,
@@ -70,6 +74,13 @@ pub(super) static PLACES: [&Place; 22] = [
     &DESCRIPTORS,
     &PROTOS,
     &SERVICE_CONFIG,
+    &ROUTE,
+    &ROUTE_MATCH,
+    &HEADER_MATCH,
+    &HEADER_RANGE,
+    &WEIGHTED_CLUSTER,
+    &HASH_POLICY,
+    &MIRROR,
     &POLICY,
     &HTTP,
     &HTTP_RULE,
@@ -95,6 +106,12 @@ pub(super) static ROOT: Place = place(
         key("listeners", "list", "-", "The addresses to serve on, in place of `listen`."),
         key("admin", "table", "-", "The operator's port."),
         key("clusters", "table", "-", "The gRPC backends by name: a target, or a table. At least one."),
+        key(
+            "routes",
+            "list",
+            "-",
+            "Where calls go that are not to go to the cluster that lists their service.",
+        ),
         key("policies", "list", "-", "Deadlines and limits by selector."),
         key("http", "table", "-", "HTTP rules of methods, in the form of `google.api.Http`."),
         key("rest", "table", "-", "How JSON requests are understood and answered."),
@@ -104,7 +121,7 @@ pub(super) static ROOT: Place = place(
         key("shutdown", "table", "-", "How the process ends."),
         key("telemetry", "table", "-", "What the process tells about itself."),
     ],
-    &["routes", "openapi", "authentication", "authorization", "stores", "overload", "config"],
+    &["openapi", "authentication", "authorization", "stores", "overload", "config"],
 );
 
 pub(super) static LISTENER: Place = place(

@@ -13,6 +13,7 @@ mod keys;
 mod page;
 mod precedence;
 mod rest;
+mod routes;
 mod shapes;
 mod together;
 mod values;

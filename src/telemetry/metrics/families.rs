@@ -31,6 +31,7 @@ impl Collector for Families {
         page.calls(&CLIENT, &methods, |method| &method.client)?;
         page.streams(&methods)?;
         page.clusters(&clusters)?;
+        page.mirrors(&self.0)?;
         page.front(&self.0)?;
         page.process(Process::read())
     }
@@ -123,6 +124,22 @@ impl Page<'_> {
             ["edgeway_endpoint_in_flight", "Attempts at an endpoint whose answer has not ended."],
             endpoints()
                 .map(|(cluster, endpoint)| (endpoint_labels(cluster, endpoint), endpoint.in_flight.value())),
+        )
+    }
+
+    fn mirrors(&mut self, owners: &Owners) -> fmt::Result {
+        let mirrors: Vec<_> = owners.mirrors.lock().values().cloned().collect();
+        let results = mirrors.iter().flat_map(|mirror| {
+            let labels = move |result| [("route", &*mirror.route), ("result", result)];
+            mirror.results.iter().map(move |(result, count)| (labels(result), count.value()))
+        });
+        self.counters(
+            ["edgeway_mirrored_calls", "Calls that a route was to copy, by what became of the copy."],
+            results,
+        )?;
+        self.gauges(
+            ["edgeway_mirrored_in_flight", "Copies on their way by route."],
+            mirrors.iter().map(|mirror| ([("route", &*mirror.route)], mirror.in_flight.value())),
         )
     }
 

@@ -20,14 +20,17 @@ pub mod code;
 mod families;
 mod label;
 mod method;
+mod mirror;
 mod process;
 mod value;
 
 pub use cluster::{ClusterMetrics, EndpointMetrics};
 pub use label::{
-    CancelledBy, ConnectResult, ConnectionState, EndpointState, Label, ReloadResult, RetryReason,
+    CancelledBy, ConnectResult, ConnectionState, EndpointState, Label, MirrorResult, ReloadResult,
+    RetryReason,
 };
 pub use method::{CallMetrics, MethodMetrics};
+pub use mirror::MirrorMetrics;
 pub use value::{Counter, Entered, Gauge, Histogram};
 
 use label::By;
@@ -46,6 +49,7 @@ pub(in crate::telemetry) struct Owners {
     clusters: Mutex<BTreeMap<Box<str>, Arc<ClusterMetrics>>>,
     streams: Mutex<BTreeMap<&'static str, Arc<Gauge>>>,
     connections: Mutex<BTreeMap<Box<str>, Arc<Gauge>>>,
+    mirrors: Mutex<BTreeMap<Box<str>, Arc<MirrorMetrics>>>,
     workers: Mutex<BTreeMap<usize, Handle>>,
     cancelled: By<CancelledBy, Counter>,
     accept_errors: Counter,
@@ -63,6 +67,7 @@ impl Metrics {
             clusters: Mutex::default(),
             streams: Mutex::default(),
             connections: Mutex::default(),
+            mirrors: Mutex::default(),
             workers: Mutex::default(),
             cancelled: By::default(),
             accept_errors: Counter::default(),
@@ -110,6 +115,12 @@ impl Metrics {
     /// Takes the series of a cluster out that the configuration does not name any longer.
     pub fn remove_cluster(&self, name: &str) {
         self.0.clusters.lock().remove(name);
+    }
+
+    /// The values of the copies that a route makes, by its name in the configuration.
+    pub fn mirror(&self, route: &str) -> Arc<MirrorMetrics> {
+        let mut mirrors = self.0.mirrors.lock();
+        Arc::clone(mirrors.entry(route.into()).or_insert_with(|| Arc::new(MirrorMetrics::new(route))))
     }
 
     /// Streams open at the front, by the protocol of the door; [`Gauge::enter`] counts one while it is open.
