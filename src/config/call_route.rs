@@ -20,7 +20,7 @@ pub struct CallRoute {
     pub clusters: Vec<WeightedCluster>,
     /// Whose value decides among the clusters in place of chance, so that a caller stays where it is.
     pub sticky_header: Option<HeaderName>,
-    /// Whose values `ring_hash` goes by, in place of the header that its policy names.
+    /// Whose values `ring_hash` goes by, before the header that its policy names.
     pub hash_policy: Vec<HeaderName>,
     /// Where copies go.
     pub mirror: Option<Mirror>,

@@ -93,7 +93,7 @@ impl Pattern {
 }
 
 /// The value of a header as routes see it; `None` where there is none.
-pub(crate) fn value<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<Cow<'h, str>> {
+fn value<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<Cow<'h, str>> {
     if name.as_str().ends_with("-bin") {
         return None;
     }

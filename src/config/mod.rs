@@ -48,11 +48,10 @@ pub use cluster::{Cluster, ConnectionSettings, Descriptors, Expose, Protos, Refl
 pub use cors::{Cors, HostPattern, OriginPattern, PortPattern};
 pub use environment::process_environment;
 pub use flags::Flags;
-pub(crate) use header_match::value as header_value;
 pub use header_match::{HeaderMatch, HeaderTest, Pattern};
 pub use http::{Http, HttpBinding, HttpRule};
 pub use load::{Loaded, load};
-pub use policy::{Policies, Policy, PolicyRule};
+pub use policy::{Policies, Policy, PolicyRule, Retry};
 pub use report::{Diagnostic, Origin, Report, Severity};
 pub use resilience::{
     AdaptiveConcurrency, CircuitBreakers, FailurePercentageEjection, HealthCheck, HealthMode,

@@ -32,11 +32,14 @@ mod failure;
 mod lane;
 mod link;
 mod member;
+mod orca;
 mod outbound;
 mod snapshot;
+mod steer;
 mod tally;
 mod upload;
 
+pub(crate) use balance::request_hash;
 pub use cluster::{Cluster, Clusters, Health};
 pub use control::Control;
 pub use endpoint::Endpoint;

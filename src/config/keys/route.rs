@@ -25,8 +25,8 @@ pub(in crate::config) static ROUTE: Place = place(
             "hash_policy",
             "list",
             "-",
-            "The headers whose values choose the endpoint in a cluster of `ring_hash`, in place of the one that its \
-             policy names.",
+            "The headers whose values choose the endpoint in a cluster of `ring_hash`, before the one that its policy \
+             names.",
         ),
         key("mirror", "table", "-", "Where copies of its unary calls go. Their answers are dropped."),
     ],

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use http::{HeaderMap, HeaderName};
 
 use super::{Asked, Choice, Destination, Mirror, hash};
-use crate::config::CallRoute;
+use crate::{config::CallRoute, upstream::request_hash};
 
 /// A route that selects the method.
 #[derive(Debug)]
@@ -92,7 +92,7 @@ impl Rule {
     /// The place of a caller that has told who it is.
     fn sticky(&self, headers: &HeaderMap) -> Option<u32> {
         let name: &HeaderName = self.route.sticky_header.as_ref()?;
-        let place = hash::of_header(headers, name)? % u64::from(self.total);
+        let place = request_hash(name, headers)? % u64::from(self.total);
         u32::try_from(place).ok()
     }
 }

@@ -101,7 +101,7 @@ fn weighted(
             continue;
         };
         let name = cluster(&table, "name", named, problems);
-        let weight = table.require("weight", problems, |text| number(text, 0..=MOST_WEIGHT));
+        let weight = table.require("weight", problems, |text| number::<u32>(text, 0..=MOST_WEIGHT));
         let (Some(name), Some(weight)) = (name, weight) else {
             faulty = true;
             continue;
@@ -110,7 +110,7 @@ fn weighted(
             let message = format!("weighted_clusters: the cluster `{name}` is listed twice");
             problems.error(table.span(), message, Some("give it the sum of both weights".into()));
         }
-        clusters.push(WeightedCluster { name, weight: u32::try_from(weight).unwrap_or(u32::MAX) });
+        clusters.push(WeightedCluster { name, weight });
     }
     if !faulty && clusters.iter().all(|cluster| cluster.weight == 0) {
         let message = "weighted_clusters: expected at least one cluster with a weight above zero, found none";
@@ -209,4 +209,4 @@ fn fraction(text: &str) -> Result<u32, Invalid> {
 const MILLION: u32 = 1_000_000;
 
 /// The sum over any list stays far from overflow.
-const MOST_WEIGHT: usize = 1_000_000;
+const MOST_WEIGHT: u64 = 1_000_000;
