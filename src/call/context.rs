@@ -22,6 +22,8 @@ pub struct Context {
     pub metrics: Arc<MethodMetrics>,
     /// How attempts are made.
     pub attempts: Arc<AttemptPolicy>,
+    /// What `ring_hash` goes by, where a route says it.
+    pub hash: Option<u64>,
     /// What the access log will say, when there is one.
     pub journal: Option<Arc<Journal>>,
     /// When its door took it up; time is counted from here.
@@ -46,6 +48,7 @@ impl Context {
             inbound,
             metrics,
             attempts: Arc::default(),
+            hash: None,
             journal: None,
             started: Instant::now(),
             client_timeout: None,

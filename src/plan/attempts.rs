@@ -20,6 +20,7 @@ pub(super) fn attempts(config: Option<&MethodConfig>, policy: &Policy, method: &
         .or_else(|| idempotent.then(|| Again::Retry(RetryPolicy::idempotent())))
         .filter(|_| policy.retry != Retry::Never);
     AttemptPolicy {
+        timeout: config.and_then(|config| config.timeout),
         again,
         wait_for_ready: config.and_then(|config| config.wait_for_ready).unwrap_or_default(),
         idempotent,

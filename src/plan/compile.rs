@@ -4,7 +4,7 @@ use std::{collections::HashMap, fmt, sync::Arc};
 
 use prost_reflect::DescriptorPool;
 
-use super::{MethodPlan, Plan, attempts, routes::Routes};
+use super::{MethodPlan, Plan, attempts, destination::Router, routes::Routes};
 use crate::{
     codec::{Codecs, ReadOptions, WriteOptions},
     config::{self, Config, RestPolicy},
@@ -46,6 +46,7 @@ impl Plan {
             metrics,
             methods: HashMap::new(),
             routes: Routes::new(config),
+            router: Router::new(config, sources, metrics),
             warnings: Vec::new(),
         };
         let mut missing = Vec::new();
@@ -58,11 +59,14 @@ impl Plan {
         let (routes, of_routes) = compiler.routes.finish(missing.is_empty());
         let mut warnings = compiler.warnings;
         warnings.extend(of_routes);
+        let asks_hosts = compiler.router.asks_hosts();
+        warnings.extend(compiler.router.finish(missing.is_empty()));
         let rest = config.rest_default();
         let plan = Self {
             generation,
             methods: compiler.methods,
             routes,
+            asks_hosts,
             builtin: schema::builtin(),
             missing,
             schemas: sources.iter().filter_map(|source| source.schema.clone().ok()).collect(),
@@ -79,6 +83,7 @@ struct Compiler<'a> {
     metrics: &'a Metrics,
     methods: HashMap<Arc<str>, Arc<MethodPlan>>,
     routes: Routes<'a>,
+    router: Router<'a>,
     warnings: Vec<Warning>,
 }
 
@@ -103,6 +108,9 @@ impl Compiler<'_> {
                 let first = first.target.0.name().to_owned();
                 if !taken.contains(&&*method.service) {
                     taken.push(&method.service);
+                    if self.router.sends(&method.service, source.cluster.name(), schema) {
+                        continue;
+                    }
                     self.warn(
                         source.cluster.name(),
                         format_args!(
@@ -121,7 +129,7 @@ impl Compiler<'_> {
     }
 
     fn method(
-        &self,
+        &mut self,
         method: &Arc<schema::Method>,
         source: &Source,
         pool: &DescriptorPool,
@@ -135,10 +143,10 @@ impl Compiler<'_> {
         }
         MethodPlan {
             attempts: Arc::new(attempts::attempts(found, &policy, method)),
-            service_timeout: found.and_then(|found| found.timeout),
             uri: method.path.parse().unwrap_or_default(),
             kind: method.kind,
             target: Target(Arc::clone(&source.cluster)),
+            destinations: self.router.of(method, &policy),
             metrics: self.metrics.method(method.kind.label(), &method.service, &method.name),
             pool: pool.clone(),
             input: codecs.codec(&method.input),

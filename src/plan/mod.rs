@@ -6,13 +6,15 @@
 mod attempts;
 mod binding;
 mod compile;
+mod destination;
 mod routes;
 
 pub use binding::{Binding, BodyBinding, RuleSource};
 pub use compile::{Source, Warning};
+pub use destination::{Asked, Choice, Destination, Destinations, Mirror, Rule};
 pub use routes::check_templates;
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{collections::HashMap, sync::Arc};
 
 use prost_reflect::DescriptorPool;
 
@@ -34,6 +36,8 @@ pub struct Plan {
     methods: HashMap<Arc<str>, Arc<MethodPlan>>,
     /// REST routes of all clusters.
     pub routes: route::Table<Binding>,
+    /// Whether a route of any method looks at the host that a caller named.
+    pub asks_hosts: bool,
     /// Resolves the types of error details where no method is known.
     pub builtin: DescriptorPool,
     /// Clusters whose services are not known yet, with the reason.
@@ -63,10 +67,10 @@ pub struct MethodPlan {
     pub rest: RestPolicy,
     /// How attempts of its calls are made.
     pub attempts: Arc<AttemptPolicy>,
-    /// The longest deadline of its calls by `methodConfig.timeout` of the service config.
-    pub service_timeout: Option<Duration>,
-    /// Where its calls go.
+    /// Where its calls go that no route takes.
     pub target: Target,
+    /// The routes that select it, if any does.
+    pub destinations: Option<Destinations>,
     /// Where its calls are counted.
     pub metrics: Arc<MethodMetrics>,
     /// Resolves the types of `Any` and of error details.

@@ -58,7 +58,7 @@ where
         let plan = request.extensions().get::<Arc<MethodPlan>>().cloned();
         let until = match (plan, request.extensions_mut().get_mut::<Context>()) {
             (Some(plan), Some(context)) => {
-                set(context, &plan.policy, plan.service_timeout, fastrand::f64());
+                set(context, &plan.policy, context.attempts.timeout, fastrand::f64());
                 first(context.deadline, context.expires)
             }
             _ => None,

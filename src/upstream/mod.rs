@@ -49,6 +49,7 @@ mod tls;
 mod tries;
 mod upload;
 
+pub(crate) use balance::request_hash;
 pub use cluster::{Cluster, Clusters, Health};
 pub use control::Control;
 pub use endpoint::Endpoint;

@@ -32,6 +32,7 @@ impl Collector for Families {
         page.streams(&methods)?;
         page.orphans(&methods)?;
         page.clusters(&clusters)?;
+        page.mirrors(&self.0)?;
         page.front(&self.0)?;
         page.process(Process::read())
     }
@@ -158,6 +159,22 @@ impl Page<'_> {
         )
     }
 
+    fn mirrors(&mut self, owners: &Owners) -> fmt::Result {
+        let mirrors: Vec<_> = owners.mirrors.lock().values().cloned().collect();
+        let results = mirrors.iter().flat_map(|mirror| {
+            let labels = move |result| [("route", &*mirror.route), ("result", result)];
+            mirror.results.iter().map(move |(result, count)| (labels(result), count.value()))
+        });
+        self.counters(
+            ["edgeway_mirrored_calls", "Calls that a route was to copy, by what became of the copy."],
+            results,
+        )?;
+        self.gauges(
+            ["edgeway_mirrored_in_flight", "Copies on their way by route."],
+            mirrors.iter().map(|mirror| ([("route", &*mirror.route)], mirror.in_flight.value())),
+        )
+    }
+
     fn front(&mut self, owners: &Owners) -> fmt::Result {
         self.information(
             ["edgeway_build", "The version that runs."],
@@ -174,6 +191,18 @@ impl Page<'_> {
         self.gauges(
             ["edgeway_downstream_connections", "Connections of clients by listener."],
             connections.iter().map(|(listener, value)| ([("listener", listener.as_ref())], *value)),
+        )?;
+        let workers: Vec<_> = owners
+            .workers
+            .lock()
+            .iter()
+            .map(|(index, runtime)| (index.to_string(), runtime.metrics()))
+            .collect();
+        self.gauges(
+            ["edgeway_worker_tasks", "Tasks of a worker's runtime that have not ended."],
+            workers.iter().map(|(worker, tasks)| {
+                ([("worker", worker.as_str())], i64::try_from(tasks.num_alive_tasks()).unwrap_or(i64::MAX))
+            }),
         )?;
         self.counters(
             ["edgeway_cancelled", "Calls that were ended before their status came, by who ended them."],

@@ -165,6 +165,20 @@ label! {
     }
 }
 
+label! {
+    /// `result` of `edgeway_mirrored_calls_total`.
+    pub enum MirrorResult {
+        /// Answered with OK.
+        Ok => "ok",
+        /// Answered with another status, or not at all.
+        Failed => "failed",
+        /// Not sent: as many as may be were on their way.
+        Dropped => "dropped",
+        /// Not sent: the request was too large to be kept for a copy.
+        TooLarge => "too_large",
+    }
+}
+
 /// One `T` for each value of the label `L`.
 #[derive(Debug)]
 pub(super) struct By<L, T> {
