@@ -112,18 +112,6 @@ label! {
 }
 
 label! {
-    /// `result` of `edgeway_descriptor_reloads_total`.
-    pub enum ReloadResult {
-        /// A schema that differs from the one in use.
-        Changed => "changed",
-        /// The same schema again.
-        Unchanged => "unchanged",
-        /// No schema; the last good one stays.
-        Failed => "failed",
-    }
-}
-
-label! {
     /// `reason` of `edgeway_retries_total`: what became of the attempt before.
     pub enum RetryCause {
         /// The backend answered a status that the policy lists.
@@ -144,10 +132,22 @@ label! {
 label! {
     /// `result` of `edgeway_hedges_total`.
     pub enum HedgeResult {
-        /// Its answer is the one that the caller got.
+        /// Its answer was the call's.
         Won => "won",
-        /// Another attempt was faster, or better.
+        /// Another attempt's was.
         Lost => "lost",
+    }
+}
+
+label! {
+    /// `result` of `edgeway_descriptor_reloads_total`.
+    pub enum ReloadResult {
+        /// A schema that differs from the one in use.
+        Changed => "changed",
+        /// The same schema again.
+        Unchanged => "unchanged",
+        /// No schema; the last good one stays.
+        Failed => "failed",
     }
 }
 
@@ -174,6 +174,20 @@ label! {
         Empty => "empty",
         /// No answer; the last good one stays.
         Failed => "failed",
+    }
+}
+
+label! {
+    /// `result` of `edgeway_mirrored_calls_total`.
+    pub enum MirrorResult {
+        /// Answered with OK.
+        Ok => "ok",
+        /// Answered with another status, or not at all.
+        Failed => "failed",
+        /// Not sent: as many as may be were on their way.
+        Dropped => "dropped",
+        /// Not sent: the request was too large to be kept for a copy.
+        TooLarge => "too_large",
     }
 }
 

@@ -15,12 +15,14 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 use prometheus_client::encoding::text;
 use prometheus_client::registry::Registry;
+use tokio::runtime::Handle;
 
 mod cluster;
 pub mod code;
 mod families;
 mod label;
 mod method;
+mod mirror;
 mod process;
 mod resilience;
 mod target;
@@ -29,9 +31,10 @@ mod value;
 pub use cluster::{ClusterMetrics, EndpointMetrics, WeightMetrics};
 pub use label::{
     CancelledBy, ConnectResult, ConnectionState, DeadlineIn, DiscoveryResult, EndpointState, HedgeResult,
-    Label, ReloadResult, RetryCause, RetryReason,
+    Label, MirrorResult, ReloadResult, RetryCause, RetryReason,
 };
 pub use method::{CallMetrics, MessageMetrics, MethodMetrics};
+pub use mirror::MirrorMetrics;
 pub use resilience::{Breaker, DetectionMethod, DisconnectError, HealthResult, Shed, UnenforcedReason};
 pub use target::{Again, Sizes, TargetMetrics};
 pub use value::{Amounts, Counter, Entered, Gauge, Histogram};
@@ -52,6 +55,8 @@ pub(in crate::telemetry) struct Owners {
     clusters: Mutex<BTreeMap<Box<str>, Arc<ClusterMetrics>>>,
     streams: Mutex<BTreeMap<&'static str, Arc<Gauge>>>,
     connections: Mutex<BTreeMap<Box<str>, Arc<Gauge>>>,
+    mirrors: Mutex<BTreeMap<Box<str>, Arc<MirrorMetrics>>>,
+    workers: Mutex<BTreeMap<usize, Handle>>,
     cancelled: By<CancelledBy, Counter>,
     accept_errors: Counter,
     log_dropped: Arc<Counter>,
@@ -68,6 +73,8 @@ impl Metrics {
             clusters: Mutex::default(),
             streams: Mutex::default(),
             connections: Mutex::default(),
+            mirrors: Mutex::default(),
+            workers: Mutex::default(),
             cancelled: By::default(),
             accept_errors: Counter::default(),
             log_dropped: Arc::default(),
@@ -123,6 +130,12 @@ impl Metrics {
         self.0.clusters.lock().remove(name);
     }
 
+    /// The values of the copies that a route makes, by its name in the configuration.
+    pub fn mirror(&self, route: &str) -> Arc<MirrorMetrics> {
+        let mut mirrors = self.0.mirrors.lock();
+        Arc::clone(mirrors.entry(route.into()).or_insert_with(|| Arc::new(MirrorMetrics::new(route))))
+    }
+
     /// Streams open at the front, by the protocol of the door; [`Gauge::enter`] counts one while it is open.
     pub fn streams_active(&self, protocol: &'static str) -> Arc<Gauge> {
         Arc::clone(self.0.streams.lock().entry(protocol).or_default())
@@ -131,6 +144,11 @@ impl Metrics {
     /// Connections of clients, by the listener's name; [`Gauge::enter`] counts one while it is open.
     pub fn downstream_connections(&self, listener: &str) -> Arc<Gauge> {
         Arc::clone(self.0.connections.lock().entry(listener.into()).or_default())
+    }
+
+    /// Shows the tasks of a worker, by its index; `runtime` is the one that it runs them on.
+    pub fn worker(&self, index: usize, runtime: Handle) {
+        self.0.workers.lock().insert(index, runtime);
     }
 
     /// A call was ended from this side of the backend.

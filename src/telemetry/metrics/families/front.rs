@@ -18,6 +18,14 @@ pub(super) fn encode(page: &mut Page<'_>, owners: &Owners) -> fmt::Result {
         ["edgeway_downstream_connections", "Connections of clients by listener."],
         connections.iter().map(|(listener, value)| ([("listener", listener.as_ref())], *value)),
     )?;
+    let workers: Vec<_> =
+        owners.workers.lock().iter().map(|(index, runtime)| (index.to_string(), runtime.metrics())).collect();
+    page.gauges(
+        ["edgeway_worker_tasks", "Tasks of a worker's runtime that have not ended."],
+        workers.iter().map(|(worker, tasks)| {
+            ([("worker", worker.as_str())], i64::try_from(tasks.num_alive_tasks()).unwrap_or(i64::MAX))
+        }),
+    )?;
     page.counters(
         ["edgeway_cancelled", "Calls that were ended before their status came, by who ended them."],
         owners.cancelled.iter().map(|(by, count)| ([("by", by)], count.value())),

@@ -4,6 +4,7 @@ mod attempts;
 mod calls;
 mod clusters;
 mod front;
+mod mirrors;
 mod page;
 mod process;
 mod subchannels;
@@ -32,6 +33,7 @@ impl Collector for Families {
         attempts::encode(&mut page, &methods, &known)?;
         subchannels::encode(&mut page, &known)?;
         clusters::encode(&mut page, &known, &methods)?;
+        mirrors::encode(&mut page, &self.0)?;
         front::encode(&mut page, &self.0)?;
         process::encode(&mut page, Process::read())
     }
