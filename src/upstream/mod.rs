@@ -25,6 +25,7 @@ mod balance;
 mod cluster;
 mod connection;
 mod control;
+mod direct;
 mod discover;
 mod download;
 mod endpoint;
