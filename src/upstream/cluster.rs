@@ -13,6 +13,7 @@ use super::{
     endpoint::Endpoint,
     health,
     member::Member,
+    orca,
     outlier::{self, Detector},
 };
 use crate::{
@@ -72,13 +73,15 @@ impl Clusters {
         }
     }
 
-    /// Starts health checks and outlier detection, as configured, on the current runtime.
+    /// Starts health checks, outlier detection and streams of load reports, as configured, on the current runtime.
     ///
     /// With a health check no endpoint takes a call before this: checks go over the connections of `workers`.
     pub fn guard(&self, workers: &[Lanes]) {
         for cluster in self.iter() {
-            let lanes = workers.iter().filter_map(|lanes| lanes.lane(cluster)).map(Arc::clone).collect();
-            tokio::spawn(health::run(Arc::clone(cluster), lanes));
+            let lanes: Arc<[_]> =
+                workers.iter().filter_map(|lanes| lanes.lane(cluster)).map(Arc::clone).collect();
+            tokio::spawn(health::run(Arc::clone(cluster), Arc::clone(&lanes)));
+            tokio::spawn(orca::run(Arc::clone(cluster), lanes));
             tokio::spawn(outlier::run(Arc::clone(cluster)));
         }
     }
