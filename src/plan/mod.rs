@@ -6,6 +6,7 @@
 mod binding;
 mod compile;
 mod routes;
+mod unmatched;
 
 pub use binding::{Binding, BodyBinding, RuleSource};
 pub use compile::{Source, Warning};
