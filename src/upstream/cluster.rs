@@ -8,7 +8,7 @@ use tokio::sync::{Notify, futures::Notified, watch};
 
 use super::{
     Lanes,
-    balance::Sessions,
+    balance::{self, Sessions},
     discover,
     endpoint::Endpoint,
     health,
@@ -131,6 +131,11 @@ impl Cluster {
     /// Its endpoints in the order of their addresses; empty until discovery has answered.
     pub fn snapshot(&self) -> Arc<[Arc<Endpoint>]> {
         self.endpoints.borrow().clone().unwrap_or_default()
+    }
+
+    /// Those of its endpoints that this process keeps connections to.
+    pub(super) fn used(&self) -> Vec<Arc<Endpoint>> {
+        balance::subset(&self.snapshot(), self.config.subset_size, self.seed)
     }
 
     /// Counts the connections ever made to it; a change means that a backend came, or came back.
