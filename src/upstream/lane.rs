@@ -74,7 +74,7 @@ pub(super) struct Permit {
 }
 
 /// What a look at the snapshot found.
-enum Pick {
+pub(super) enum Pick {
     Taken(Permit),
     /// Nothing yet, but a connection is being made or a stream will end.
     Wait(Wait),
@@ -83,7 +83,7 @@ enum Pick {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Wait {
+pub(super) enum Wait {
     Connection,
     Stream,
 }
@@ -297,7 +297,7 @@ impl Lane {
         }
     }
 
-    fn pick(self: &Arc<Self>, wish: Wish<'_>) -> Pick {
+    pub(super) fn pick(self: &Arc<Self>, wish: Wish<'_>) -> Pick {
         let ready = self.snapshot();
         let stream = wish.call.stream;
         // A call that is bound to one endpoint tells nothing of another.

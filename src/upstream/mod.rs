@@ -37,6 +37,7 @@ mod member;
 mod orca;
 mod outbound;
 mod outlier;
+mod reservation;
 mod snapshot;
 mod steer;
 mod tally;
@@ -47,6 +48,7 @@ pub use control::Control;
 pub use endpoint::Endpoint;
 pub use lane::Lanes;
 pub use outbound::Outbound;
+pub use reservation::Reservation;
 
 use std::sync::Arc;
 
