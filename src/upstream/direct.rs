@@ -19,6 +19,7 @@ use super::{
     connection::Connection,
     control,
     endpoint::Endpoint,
+    failure::Failed,
     lane::{Lane, Permit},
 };
 use crate::{
@@ -116,7 +117,7 @@ impl Service<http::Request<tonic::body::Body>> for DirectCall {
             let permit = permit.expect("one call for each client");
             let (head, body) = control::request(request).into_parts();
             let mut outgoing = Outgoing::new(permit.lane().cluster(), head, body, context);
-            Ok(control::answer(attempt::run(permit, &mut outgoing).await.map_err(|failed| failed.error)))
+            Ok(control::answer(attempt::run(permit, &mut outgoing).await.or_else(Failed::into_end)))
         })
     }
 }

@@ -5,7 +5,7 @@
 //!   Endpoint  one address: calls in flight, backoff, what it last failed of        one per address
 //!   Lane      one worker's side of a cluster: what is ready, who waits             one per worker and cluster
 //!     Link    one worker's way to one endpoint: connects, reconnects, retires      one per worker and endpoint
-//!       Connection   one HTTP/2 connection and its stream gate
+//!       Connection   one HTTP/2 connection and its stream gate                     up to `connections_per_endpoint`
 //! Outbound    the tower service: picks an endpoint for each call, tries, tries again where that is safe
 //!   attempt   one try: send the head and body, receive head, body and status
 //! ```
@@ -22,6 +22,7 @@ mod activity;
 mod attempt;
 mod backoff;
 mod balance;
+mod brakes;
 mod cluster;
 mod connection;
 mod control;
@@ -29,7 +30,9 @@ mod direct;
 mod discover;
 mod download;
 mod endpoint;
+mod failover;
 mod failure;
+mod grow;
 mod health;
 mod lane;
 mod link;
@@ -37,12 +40,18 @@ mod member;
 mod orca;
 mod outbound;
 mod outlier;
+mod queue;
 mod reservation;
+mod retry;
 mod snapshot;
 mod steer;
 mod tally;
+mod tenure;
+mod tls;
+mod tries;
 mod upload;
 
+pub(crate) use balance::request_hash;
 pub use cluster::{Cluster, Clusters, Health};
 pub use control::Control;
 pub use endpoint::Endpoint;

@@ -21,9 +21,9 @@ impl Lanes {
     /// A place on the endpoint of `cluster` that its policy names first; `None` while there is none.
     pub fn reserve(&self, cluster: &Cluster) -> Option<Reservation> {
         let lane: &Arc<Lane> = self.lane(cluster)?;
-        match lane.pick(Wish::default()) {
+        match lane.pick(Wish::default(), false) {
             Pick::Taken(permit) => Some(Reservation(permit)),
-            Pick::Wait(_) | Pick::Down => None,
+            Pick::Full(_) | Pick::Wait(_) | Pick::Down => None,
         }
     }
 }
