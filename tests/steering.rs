@@ -23,6 +23,7 @@ use std::{
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use edgeway::demo::proto::ecommerce::v1::{EchoRequest, EchoResponse, FailRequest};
+use serde_json::Value;
 
 use crate::{
     dns::{Answer, Dns},
@@ -114,10 +115,10 @@ fn seen(door: Door, reply: &Reply) -> Seen {
     let (backend, cookies) = match door {
         Door::Rest | Door::Connect => {
             let answer = reply.json();
-            let metadata = answer["metadata"].as_array().unwrap();
-            let cookies = metadata.iter().filter(|entry| entry["key"] == "cookie");
-            let text = |value: &serde_json::Value| value.as_str().unwrap().to_owned();
-            (text(&answer["backend"]), cookies.map(|entry| text(&entry["value"])).collect())
+            let text = |value: &Value, key| value.get(key).and_then(Value::as_str).unwrap().to_owned();
+            let metadata = answer.get("metadata").and_then(Value::as_array).unwrap();
+            let cookies = metadata.iter().filter(|entry| text(entry, "key") == "cookie");
+            (text(&answer, "backend"), cookies.map(|entry| text(entry, "value")).collect())
         }
         Door::Web | Door::WebText | Door::Grpc => {
             let answer = reply.message::<EchoResponse>();
