@@ -11,7 +11,7 @@ use tokio::sync::{Notify, futures::Notified, watch};
 
 use super::{
     Lanes,
-    balance::Sessions,
+    balance::{self, Sessions},
     brakes::{Brakes, Budget},
     discover,
     endpoint::Endpoint,
@@ -19,6 +19,7 @@ use super::{
     health,
     lane::Lane,
     member::Member,
+    orca,
     outlier::{self, Detector},
     tls::Tls,
 };
@@ -92,13 +93,15 @@ impl Clusters {
         }
     }
 
-    /// Starts health checks and outlier detection, as configured, on the current runtime.
+    /// Starts health checks, outlier detection and streams of load reports, as configured, on the current runtime.
     ///
     /// With a health check no endpoint takes a call before this: checks go over the connections of `workers`.
     pub fn guard(&self, workers: &[Lanes]) {
         for cluster in self.iter() {
-            let lanes = workers.iter().filter_map(|lanes| lanes.lane(cluster)).map(Arc::clone).collect();
-            tokio::spawn(health::run(Arc::clone(cluster), lanes));
+            let lanes: Arc<[_]> =
+                workers.iter().filter_map(|lanes| lanes.lane(cluster)).map(Arc::clone).collect();
+            tokio::spawn(health::run(Arc::clone(cluster), Arc::clone(&lanes)));
+            tokio::spawn(orca::run(Arc::clone(cluster), lanes));
             tokio::spawn(outlier::run(Arc::clone(cluster)));
         }
     }
@@ -154,6 +157,11 @@ impl Cluster {
     /// Its endpoints in the order of their addresses; empty until discovery has answered.
     pub fn snapshot(&self) -> Arc<[Arc<Endpoint>]> {
         self.endpoints.borrow().clone().unwrap_or_default()
+    }
+
+    /// Those of its endpoints that this process keeps connections to.
+    pub(super) fn used(&self) -> Vec<Arc<Endpoint>> {
+        balance::subset(&self.snapshot(), self.config.subset_size, self.seed)
     }
 
     /// Counts the connections ever made to it; a change means that a backend came, or came back.

@@ -27,6 +27,7 @@ mod cluster;
 mod connection;
 mod control;
 mod describe;
+mod direct;
 mod discover;
 mod download;
 mod endpoint;
@@ -41,6 +42,7 @@ mod orca;
 mod outbound;
 mod outlier;
 mod queue;
+mod reservation;
 mod retry;
 mod snapshot;
 mod steer;
@@ -57,6 +59,7 @@ pub use describe::{ClusterView, ConnectionView, EndpointPhase, EndpointView};
 pub use endpoint::Endpoint;
 pub use lane::Lanes;
 pub use outbound::Outbound;
+pub use reservation::Reservation;
 
 use std::sync::Arc;
 

@@ -27,7 +27,7 @@ pub(super) async fn run(cluster: &Cluster, path: Arc<Path>) {
             Ok(Look::Changed { stamp, outcome }) => {
                 known = stamp;
                 match outcome {
-                    Ok(listed) => cluster.resolved(listed.into_iter().map(Member::from)),
+                    Ok(listed) => cluster.resolved(Member::in_order(listed)),
                     Err(why) => cluster.resolve_failed(why),
                 }
             }
@@ -107,7 +107,7 @@ fn summary(report: &Report) -> String {
 impl From<Listed> for Member {
     fn from(listed: Listed) -> Self {
         let Listed { address, weight, priority, zone, hash_key } = listed;
-        Self { address, weight, priority, zone, hash_key }
+        Self { address, weight, priority, zone, place: 0, hash_key }
     }
 }
 

@@ -20,13 +20,13 @@ mod srv;
 
 use std::sync::Arc;
 
-use super::cluster::Cluster;
+use super::{cluster::Cluster, member::Member};
 use crate::config::Target;
 
 /// Keeps a cluster's endpoints true to its target; returns when they can no longer change.
 pub(super) async fn run(cluster: Arc<Cluster>) {
     match cluster.config().target.clone() {
-        Target::Static(addresses) => cluster.resolved(addresses),
+        Target::Static(addresses) => cluster.resolved(Member::in_order(addresses)),
         Target::Dns { server, host, port } => {
             poll::run(&cluster, name::Name::new(&cluster, server, host, port)).await;
         }
