@@ -107,7 +107,7 @@ fn summary(report: &Report) -> String {
 impl From<Listed> for Member {
     fn from(listed: Listed) -> Self {
         let Listed { address, weight, priority, zone, hash_key } = listed;
-        Self { address, weight, priority, zone, place: 0, hash_key }
+        Self { weight, priority, zone, hash_key, ..address.into() }
     }
 }
 
