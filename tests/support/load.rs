@@ -1,6 +1,7 @@
 //! Calls by the hundred, each with a name, and what became of every one of them.
 
 use std::{
+    fmt,
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed},
@@ -42,7 +43,7 @@ pub enum Method {
 }
 
 /// A call as it ended.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Record {
     /// What the backend knows it by.
     pub id: String,
@@ -244,6 +245,13 @@ impl Stream {
             };
             return Record { messages, headers: head, ..Record::broken(&id, started, broken) };
         }
+    }
+}
+
+impl fmt::Debug for Record {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { id, code, reason, message, messages, latency, .. } = self;
+        write!(f, "{id} ended with {code} {reason} \"{message}\" and {messages} messages after {latency:.1?}")
     }
 }
 
