@@ -1,5 +1,6 @@
 //! Which endpoint a call goes to.
 
+use std::fmt;
 use std::time::Duration;
 
 use http::HeaderName;
@@ -77,7 +78,7 @@ pub struct Locality {
 }
 
 /// A client's calls stay on one endpoint by a cookie that names it opaquely (gRFC A55).
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct SessionAffinity {
     /// The name of the cookie.
     pub cookie: String,
@@ -87,6 +88,16 @@ pub struct SessionAffinity {
     pub ttl: Option<Duration>,
     /// What cookies are signed with, the same on all replicas of the gateway; `None` for a random one per process.
     pub secret: Option<String>,
+}
+
+/// Without the secret, which no log is to show.
+impl fmt::Debug for SessionAffinity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let secret = self.secret.as_ref().map(|_| "..");
+        let mut shown = f.debug_struct("SessionAffinity");
+        shown.field("cookie", &self.cookie).field("path", &self.path).field("ttl", &self.ttl);
+        shown.field("secret", &secret).finish()
+    }
 }
 
 impl Default for LoadBalancing {

@@ -47,7 +47,7 @@ pub use environment::process_environment;
 pub use flags::Flags;
 pub use http::{Http, HttpBinding, HttpRule};
 pub use load::{Loaded, load};
-pub use policy::{Policies, Policy, PolicyRule};
+pub use policy::{Policies, Policy, PolicyRule, Retry};
 pub use report::{Diagnostic, Origin, Report, Severity};
 pub use resilience::{
     AdaptiveConcurrency, CircuitBreakers, FailurePercentageEjection, HealthCheck, HealthMode,

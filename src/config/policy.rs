@@ -21,6 +21,20 @@ pub struct Policy {
     pub stream_idle_timeout: Option<Duration>,
     /// How long a stream may live; `None` is without bound.
     pub max_stream_duration: Option<Duration>,
+    /// Whether a call that failed may be tried again.
+    pub retry: Retry,
+    /// Whether a call can be sent twice without harm; `None` where the method's own options say it.
+    pub idempotent: Option<bool>,
+}
+
+/// Whether a call that a backend may have run can be tried again.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Retry {
+    /// As the service config says, or the method's idempotency.
+    #[default]
+    Allowed,
+    /// Neither retried nor hedged, whatever they say. What was never sent still goes to another endpoint.
+    Never,
 }
 
 /// One entry of `policies`: what it sets for the methods of its selector.
@@ -40,6 +54,10 @@ pub struct PolicyRule {
     pub stream_idle_timeout: Option<Option<Duration>>,
     /// Sets [`Policy::max_stream_duration`], to `Some(None)` by the word `none`.
     pub max_stream_duration: Option<Option<Duration>>,
+    /// Sets [`Policy::retry`].
+    pub retry: Option<Retry>,
+    /// Sets [`Policy::idempotent`].
+    pub idempotent: Option<bool>,
     /// Sets parts of the [`RestPolicy`].
     pub rest: RestRule,
 }
@@ -92,6 +110,8 @@ impl PolicyRule {
             max_response_bytes: None,
             stream_idle_timeout: None,
             max_stream_duration: None,
+            retry: None,
+            idempotent: None,
             rest: RestRule::default(),
         }
     }
@@ -106,6 +126,8 @@ impl PolicyRule {
         set(self.max_response_bytes, &mut policy.max_response_bytes);
         set(self.stream_idle_timeout, &mut policy.stream_idle_timeout);
         set(self.max_stream_duration, &mut policy.max_stream_duration);
+        set(self.retry, &mut policy.retry);
+        set(self.idempotent.map(Some), &mut policy.idempotent);
     }
 }
 
@@ -118,6 +140,8 @@ impl Default for Policy {
             max_response_bytes: 16 << 20,
             stream_idle_timeout: Some(Duration::from_secs(300)),
             max_stream_duration: Some(Duration::from_secs(3600)),
+            retry: Retry::Allowed,
+            idempotent: None,
         }
     }
 }
@@ -161,5 +185,28 @@ mod tests {
             assert_eq!(policy.max_response_bytes, Policy::default().max_response_bytes);
         }
         assert_eq!(Policies::default().resolve("a.B", "C"), Policy::default());
+    }
+
+    #[test]
+    fn what_may_be_tried_again_is_said_by_selector() {
+        let rule = |selector: &str, retry, idempotent| PolicyRule {
+            retry,
+            idempotent,
+            ..PolicyRule::new(selector.parse().expect(selector))
+        };
+        let policies = Policies::new(vec![
+            rule("shop.*", Some(Retry::Never), None),
+            rule("shop.v1.Orders.*", None, Some(false)),
+            rule("shop.v1.Orders.Put", Some(Retry::Allowed), Some(true)),
+        ]);
+        for (service, method, retry, idempotent) in [
+            ("other.Service", "Get", Retry::Allowed, None),
+            ("shop.v1.Catalog", "Get", Retry::Never, None),
+            ("shop.v1.Orders", "Get", Retry::Never, Some(false)),
+            ("shop.v1.Orders", "Put", Retry::Allowed, Some(true)),
+        ] {
+            let policy = policies.resolve(service, method);
+            assert_eq!((policy.retry, policy.idempotent), (retry, idempotent), "{service} {method}");
+        }
     }
 }

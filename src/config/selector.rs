@@ -92,7 +92,7 @@ impl fmt::Display for Selector {
 }
 
 /// An identifier of the protobuf language specification.
-fn is_identifier(text: &str) -> bool {
+pub(super) fn is_identifier(text: &str) -> bool {
     text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
         && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
 }

@@ -19,7 +19,7 @@ pub(super) struct Table<'n> {
 
 impl<'n> Table<'n> {
     /// Reports keys that are not known or not supported. An empty value is an empty table, so that a
-    /// block whose every key is commented out still loads.
+    /// block whose every key is commented out still loads; in a service config it is as good as none, as in ProtoJSON.
     pub(super) fn open(node: &'n Node, place: &'static Place, problems: &mut Problems) -> Option<Self> {
         let found: &[Entry] = match &node.content {
             Content::Table(entries) => entries,
@@ -49,11 +49,17 @@ impl<'n> Table<'n> {
                         None,
                     );
                 }
+                Some(_) if place.case == Case::Ignored && matches!(entry.value.content, Content::Null) => {}
                 Some(key) => entries.push((key.name, entry)),
                 None => refuse(entry, place, problems),
             }
         }
         Some(Self { place, span: node.span, entries })
+    }
+
+    /// Without entries, for the defaults of `place`.
+    pub(super) fn empty(place: &'static Place, span: Span) -> Self {
+        Self { place, span, entries: Vec::new() }
     }
 
     pub(super) fn span(&self) -> Span {

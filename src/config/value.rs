@@ -135,15 +135,45 @@ pub(super) fn worker_threads(text: &str) -> Result<usize, Invalid> {
     number(text, 0..=MOST_WORKERS).map_err(|wrong| wrong.help("0 means one per CPU"))
 }
 
-/// A whole number within bounds.
-pub(super) fn number(text: &str, bounds: RangeInclusive<usize>) -> Result<usize, Invalid> {
-    match text.trim().parse() {
-        Ok(number) if bounds.contains(&number) => Ok(number),
-        _ => {
-            let (least, most) = (bounds.start(), bounds.end());
-            Err(Invalid::new(format!("expected a number from {least} to {most}, found {}", quoted(text))))
-        }
+/// A whole number within bounds; of those up to [`MANY`] an error names the one that matters.
+pub(super) fn number<T: TryFrom<u64>>(text: &str, bounds: RangeInclusive<u64>) -> Result<T, Invalid> {
+    let digits = text.trim();
+    let found = digits.parse().ok().filter(|number| bounds.contains(number));
+    found.and_then(|number| T::try_from(number).ok()).ok_or_else(|| {
+        let (least, most) = (*bounds.start(), *bounds.end());
+        let small = digits.parse::<u64>().is_ok_and(|number| number < least);
+        let whole = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+        let expected = match (most >= MANY, whole && !small) {
+            (false, _) => format!("from {least} to {most}"),
+            (true, false) => format!("of at least {least}"),
+            (true, true) => format!("of at most {most}"),
+        };
+        Invalid::new(format!("expected a number {expected}, found {}", quoted(text)))
+    })
+}
+
+/// A share, with or without its sign: `50` or `50%`.
+pub(super) fn percent(text: &str, bounds: RangeInclusive<u64>) -> Result<u8, Invalid> {
+    let digits = text.trim();
+    let (least, most) = (*bounds.start(), *bounds.end());
+    number(digits.strip_suffix('%').unwrap_or(digits), bounds).map_err(|_| {
+        Invalid::new(format!("expected a percentage from {least} to {most}, found {}", quoted(text)))
+    })
+}
+
+/// A number above zero in the notation of JSON.
+pub(super) fn positive_number(text: &str) -> Result<f64, Invalid> {
+    match decimal(text) {
+        Some(number) if number > 0.0 => Ok(number),
+        _ => Err(Invalid::new(format!("expected a number above zero, found {}", quoted(text)))),
     }
+}
+
+/// A number in the notation of JSON, which knows no infinity.
+pub(super) fn decimal(text: &str) -> Option<f64> {
+    let text = text.trim();
+    let plain = text.starts_with(|c: char| c.is_ascii_digit() || c == '-' || c == '.');
+    text.parse().ok().filter(|number: &f64| plain && number.is_finite())
 }
 
 /// One of a few words.
@@ -227,7 +257,10 @@ const LONGEST_NANOS: u64 = 8760 * 3600 * 1_000_000_000;
 const LARGEST_MESSAGE: u64 = 2 << 30;
 
 /// More threads than any machine of today has, fewer than would exhaust one by a typing error.
-const MOST_WORKERS: usize = 1024;
+const MOST_WORKERS: u64 = 1024;
+
+/// The largest `uint32`, by which configurations of Envoy say "without limit".
+pub(super) const MANY: u64 = 0xffff_ffff;
 
 /// Characters of foreign text that a message repeats.
 const LONGEST_QUOTE: usize = 80;
@@ -299,6 +332,32 @@ mod tests {
         }
         for text in ["", "0", "4MB", "4mib", "-1", "1.5MiB", "3GiB", "MiB", "18446744073709551615GiB"] {
             assert!(byte_size(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn numbers() {
+        assert_eq!(number::<u32>(" 7 ", 1..=7), Ok(7));
+        assert_eq!(number::<u32>("4294967295", 1..=MANY), Ok(u32::MAX));
+        for (text, bounds, expected) in [
+            ("0", 1..=7, "expected a number from 1 to 7, found `0`"),
+            ("8", 1..=7, "expected a number from 1 to 7, found `8`"),
+            ("-1", 1..=MANY, "expected a number of at least 1, found `-1`"),
+            ("1.0", 1..=MANY, "expected a number of at least 1, found `1.0`"),
+            ("4294967296", 1..=MANY, "expected a number of at most 4294967295, found `4294967296`"),
+        ] {
+            assert_eq!(number::<u32>(text, bounds).map_err(|wrong| wrong.message), Err(expected.into()));
+        }
+        assert_eq!((percent("50", 0..=100), percent(" 0% ", 0..=100)), (Ok(50), Ok(0)));
+        for text in ["101", "-1", "%", "", "0.5", "50%%"] {
+            let message = percent(text, 0..=100).expect_err(text).message;
+            assert!(message.starts_with("expected a percentage from 0 to 100, found "), "{message}");
+        }
+        for (text, expected) in [("1.6", 1.6), (".5", 0.5), ("1e-3", 0.001), ("2", 2.0)] {
+            assert_eq!(positive_number(text), Ok(expected), "{text}");
+        }
+        for text in ["0", "-0.0", "-1", "inf", "NaN", "-inf", "1e999", "+1", "1,5", "", "x"] {
+            assert!(positive_number(text).is_err(), "{text}");
         }
     }
 

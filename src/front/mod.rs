@@ -32,15 +32,14 @@ pub use websocket::intake;
 pub use own::{Own, Serving};
 pub use rest::{Account, Considered, Outcome, Standing, bind, explain};
 
-use std::{convert::Infallible, sync::Arc};
+use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use axum::{
-    Router,
     extract::Request,
     response::{IntoResponse, Response},
 };
-use tower::service_fn;
+use http::HeaderName;
 
 use self::{access::Access, classify::Door, cors::Cors, open::Opening};
 use crate::{config, plan::Plan, policy::Stack, telemetry::AccessLog};
@@ -70,16 +69,10 @@ impl Edge {
         Self(Arc::new(Shared { plan, calls, own, access, cors: cors.map(Cors::new) }))
     }
 
-    /// The public port.
-    pub fn router(self) -> Router {
-        let serve = service_fn(move |request: Request| {
-            let edge = self.clone();
-            async move { Ok::<_, Infallible>(edge.serve(request).await) }
-        });
-        Router::new().fallback_service(serve)
-    }
-
-    async fn serve(self, request: Request) -> Response {
+    /// Answers a request of the public port.
+    ///
+    /// No `Router` stands before it, which would match each path against no route and write down that it did.
+    pub async fn serve(self, request: Request) -> Response {
         let Some(cors) = self.0.cors.clone() else { return self.answer(request).await };
         let asked = cors.asked(request.headers());
         let mut response = match cors::is_preflight(request.method(), request.headers()) {
@@ -130,3 +123,6 @@ impl Edge {
         linger::hold(linger, response).await
     }
 }
+
+/// Whose `no` keeps nginx in front from holding a stream back until its buffer is full.
+const X_ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");

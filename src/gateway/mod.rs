@@ -200,7 +200,7 @@ async fn start_workers(
             let calls = policy::stack(Outbound::new(lanes.clone()), &metrics);
             let (switches, serving, stop) = own;
             let own = Own::new(switches, serving, stop, &metrics);
-            (Edge::new(plan, calls, own, access, cors).router(), lanes)
+            (Edge::new(plan, calls, own, access, cors), lanes)
         };
         let (worker, built) = Worker::start(index, stops.drain.clone(), build).map_err(StartError::Worker)?;
         let ended = |_| StartError::Worker(io::Error::other("it ended while it started"));

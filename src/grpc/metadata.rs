@@ -24,34 +24,41 @@ pub const PREFIX: &str = "grpc-metadata-";
 /// `grpc-timeout`, `grpc-encoding` and `grpc-accept-encoding` stay: their doors read them, and those that must not
 /// forward them remove them. `x-user-agent`, a browser client's stand-in, takes the place of `user-agent`.
 pub fn from_client(headers: &mut HeaderMap) {
-    let mut named_by_connection: Vec<HeaderName> = Vec::new();
-    for value in headers.get_all(header::CONNECTION) {
-        let names = value.as_bytes().split(|byte| *byte == b',').map(<[u8]>::trim_ascii);
-        named_by_connection.extend(names.filter_map(|name| HeaderName::from_bytes(name).ok()));
+    // One look at all of them, so that nothing is looked up that most requests do not have.
+    let mut dropped: Vec<HeaderName> = Vec::with_capacity(headers.keys_len());
+    let (mut has_agent, mut cookies) = (false, 0);
+    for (name, value) in &*headers {
+        match name.as_str() {
+            "connection" => dropped.extend(named_by(value)),
+            "x-user-agent" => has_agent = true,
+            "cookie" => cookies += 1,
+            _ => {}
+        }
+        if !crosses_inwards(name.as_str()) || !is_text(value) {
+            dropped.push(name.clone());
+        }
     }
-    for name in named_by_connection {
-        headers.remove(name);
-    }
-    let crosses =
-        |(name, value): &(&HeaderName, &HeaderValue)| crosses_inwards(name.as_str()) && is_text(value);
-    let dropped: Vec<HeaderName> =
-        headers.iter().filter(|header| !crosses(header)).map(|(name, _)| name.clone()).collect();
     for name in dropped {
         headers.remove(name);
     }
-    if let Some(agent) = headers.remove("x-user-agent") {
+    if has_agent && let Some(agent) = headers.remove("x-user-agent") {
         headers.insert(header::USER_AGENT, agent);
     }
-    join_cookies(headers);
+    if cookies > 1 {
+        join_cookies(headers);
+    }
+}
+
+/// The headers that a value of `Connection` names.
+fn named_by(value: &HeaderValue) -> impl Iterator<Item = HeaderName> {
+    let names = value.as_bytes().split(|byte| *byte == b',').map(<[u8]>::trim_ascii);
+    names.filter_map(|name| HeaderName::from_bytes(name).ok())
 }
 
 /// HTTP/2 cuts a cookie header into crumbs for its compression; whoever reads metadata expects one line (RFC 9113
 /// section 8.2.3).
 fn join_cookies(headers: &mut HeaderMap) {
     let crumbs: Vec<&[u8]> = headers.get_all(header::COOKIE).iter().map(HeaderValue::as_bytes).collect();
-    if crumbs.len() < 2 {
-        return;
-    }
     // Made of valid values and a separator, it is one.
     if let Ok(cookie) = HeaderValue::from_bytes(&crumbs.join(&b"; "[..])) {
         headers.insert(header::COOKIE, cookie);

@@ -38,26 +38,30 @@ pub fn parse(value: &[u8]) -> Result<Duration, TimeoutError> {
     })
 }
 
-/// Writes a duration in the finest unit that fits eight digits, rounded up, so that a backend never gives up before the
-/// gateway does.
+/// Writes a duration in the coarsest unit that is true to a thousandth, rounded up, so that a backend never gives up
+/// before the gateway does.
+///
+/// Coarse, since most calls begin with the same timeout: as `15000m` it is an entry of the connection's header table
+/// (RFC 7541), one byte on the wire, where a microsecond less would be a new entry for every call.
 pub fn format(timeout: Duration) -> HeaderValue {
-    const MOST: u128 = 99_999_999;
-    let nanos = timeout.as_nanos();
-    let units: [(u128, char); 6] = [
-        (1, 'n'),
-        (1_000, 'u'),
-        (1_000_000, 'm'),
-        (1_000_000_000, 'S'),
-        (60_000_000_000, 'M'),
-        (3_600_000_000_000, 'H'),
-    ];
-    let (amount, unit) = units
-        .into_iter()
-        .map(|(size, unit)| (nanos.div_ceil(size), unit))
-        .find(|(amount, _)| *amount <= MOST)
-        .unwrap_or((MOST, 'H'));
-    HeaderValue::try_from(format!("{amount}{unit}")).expect("digits and a letter are a valid header value")
+    let nanos = u64::try_from(timeout.as_nanos()).unwrap_or(u64::MAX);
+    let (size, unit) = UNITS.into_iter().find(|(size, _)| nanos / THOUSAND >= *size).unwrap_or((1, b'n'));
+    let mut value = itoa::Buffer::new().format(nanos.div_ceil(size)).as_bytes().to_vec();
+    value.push(unit);
+    HeaderValue::try_from(value).expect("digits and a letter are a valid header value")
 }
+
+/// From the coarsest, in nanoseconds. No duration of 64 bits of them needs more than eight digits.
+const UNITS: [(u64, u8); 6] = [
+    (3_600_000_000_000, b'H'),
+    (60_000_000_000, b'M'),
+    (1_000_000_000, b'S'),
+    (1_000_000, b'm'),
+    (1_000, b'u'),
+    (1, b'n'),
+];
+
+const THOUSAND: u64 = 1_000;
 
 #[cfg(test)]
 mod tests {
@@ -74,13 +78,16 @@ mod tests {
     }
 
     #[test]
-    fn formats_rounded_up_in_eight_digits() {
+    fn formats_rounded_up_to_a_thousandth() {
         for (timeout, expect) in [
-            (Duration::from_millis(99), "99000000n"),
-            (Duration::from_millis(100), "100000u"),
+            (Duration::from_nanos(999_999), "999999n"),
+            (Duration::from_millis(99), "99000u"),
             (Duration::from_nanos(100_000_001), "100001u"),
+            (Duration::from_nanos(999_999_001), "1000000u"),
+            (Duration::from_nanos(14_999_000_001), "15000m"),
             (Duration::from_secs(300), "300000m"),
-            (Duration::from_secs(u64::MAX), "99999999H"),
+            (Duration::from_secs(3600), "3600S"),
+            (Duration::from_secs(u64::MAX), "5124096H"),
             (Duration::ZERO, "0n"),
         ] {
             assert_eq!(format(timeout), expect);

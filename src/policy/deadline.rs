@@ -150,6 +150,7 @@ mod tests {
             max_response_bytes: 1,
             stream_idle_timeout: Some(Duration::from_secs(60)),
             max_stream_duration: Some(Duration::from_secs(3600)),
+            ..Policy::default()
         }
     }
 

@@ -1,28 +1,29 @@
 //! One connection of a client.
 
-use std::{pin::pin, sync::Arc, time::Duration};
+use std::{convert::Infallible, pin::pin, sync::Arc, time::Duration};
 
-use axum::Router;
+use axum::body::Body;
+use futures_util::FutureExt;
 use hyper::{
     body::Incoming,
     server::conn::{http1, http2},
+    service::service_fn,
 };
-use hyper_util::{
-    rt::{TokioExecutor, TokioIo, TokioTimer},
-    service::TowerToHyperService,
-};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use socket2::{SockRef, TcpKeepalive};
 use tokio::net::TcpStream;
-use tower::ServiceExt;
 
 use super::{
     detect::{Spoken, detect},
     gather::Gather,
 };
-use crate::call::{Peer, Sessions};
+use crate::{
+    call::{Peer, Sessions},
+    front::Edge,
+};
 
 /// Serves a socket until it ends; once its drain has begun only what is open on it.
-pub(super) async fn serve(stream: std::net::TcpStream, router: Router, peer: Peer) {
+pub(super) async fn serve(stream: std::net::TcpStream, edge: Edge, peer: Peer) {
     let Sessions { tasks, drain } = peer.sessions.clone();
     let Ok(stream) = TcpStream::from_std(stream) else { return };
     if stream.set_nodelay(true).is_err() {
@@ -42,10 +43,15 @@ pub(super) async fn serve(stream: std::net::TcpStream, router: Router, peer: Pee
         () = drain.cancelled() => None,
     };
     let peer = Arc::new(peer);
-    let service = TowerToHyperService::new(router.map_request(with_peer(&peer)));
+    let serve = |mut request: http::Request<Incoming>| {
+        request.extensions_mut().insert(Arc::clone(&peer));
+        edge.clone().serve(request.map(Body::new)).map(Ok::<_, Infallible>)
+    };
     let ended = match spoken {
         None => return,
         Some(Spoken::Http1(io)) => {
+            // A connection has one place for the future of a call, and uses it again for the next.
+            let service = service_fn(serve);
             let mut connection = pin!(http1().serve_connection(TokioIo::new(io), service).with_upgrades());
             tokio::select! {
                 ended = connection.as_mut() => ended,
@@ -56,6 +62,8 @@ pub(super) async fn serve(stream: std::net::TcpStream, router: Router, peer: Pee
             }
         }
         Some(Spoken::Http2(io)) => {
+            // Each stream is a task, which is moved about before it stands: it should be small.
+            let service = service_fn(|request| serve(request).boxed());
             let mut connection = pin!(http2().serve_connection(TokioIo::new(Gather::new(io)), service));
             tokio::select! {
                 ended = connection.as_mut() => ended,
@@ -71,16 +79,6 @@ pub(super) async fn serve(stream: std::net::TcpStream, router: Router, peer: Pee
     }
     tasks.close();
     tasks.wait().await;
-}
-
-fn with_peer(
-    peer: &Arc<Peer>,
-) -> impl FnMut(http::Request<Incoming>) -> http::Request<axum::body::Body> + Clone + use<> {
-    let peer = Arc::clone(peer);
-    move |mut request| {
-        request.extensions_mut().insert(Arc::clone(&peer));
-        request.map(axum::body::Body::new)
-    }
 }
 
 fn http1() -> http1::Builder {

@@ -8,18 +8,20 @@ use std::{
         atomic::{AtomicUsize, Ordering::Relaxed},
     },
     thread::JoinHandle,
+    time::Duration,
 };
 
-use axum::Router;
 use tokio::{
     runtime,
     sync::{mpsc, oneshot},
+    time::MissedTickBehavior,
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::connection;
 use crate::{
     call::{Peer, Sessions},
+    front::Edge,
     telemetry::metrics::Entered,
 };
 
@@ -61,7 +63,7 @@ impl Worker {
     pub fn start<T: Send + 'static>(
         index: usize,
         drain: CancellationToken,
-        build: impl FnOnce() -> (Router, T) + Send + 'static,
+        build: impl FnOnce() -> (Edge, T) + Send + 'static,
     ) -> io::Result<(Self, oneshot::Receiver<T>)> {
         let (mailbox, mut sockets) = mpsc::channel::<Socket>(MAILBOX);
         let (built_out, built) = oneshot::channel();
@@ -71,13 +73,13 @@ impl Worker {
         let (counted, tracker) = (Arc::clone(&connections), served.clone());
         let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
         let serve = async move {
-            let (router, product) = build();
+            let (edge, product) = build();
             let _ = built_out.send(product);
             while let Some(socket) = sockets.recv().await {
                 let open = (Open(Arc::clone(&counted)), socket.counted);
                 let sessions = Sessions { tasks: TaskTracker::new(), drain: drain.clone() };
                 let peer = Peer { address: socket.peer, listener: socket.listener, sessions };
-                let served = connection::serve(socket.stream, router.clone(), peer);
+                let served = connection::serve(socket.stream, edge.clone(), peer);
                 tracker.spawn(async move {
                     let _open = open;
                     served.await;
@@ -88,12 +90,25 @@ impl Worker {
             runtime.block_on(async {
                 tokio::select! {
                     () = async { serve.await; std::future::pending().await } => {}
+                    () = beat() => {}
                     _ = ended => {}
                 }
             });
         })?;
         let mailbox = Mailbox { sockets: mailbox, connections };
         Ok((Self { mailbox, served, end: Some(end), thread: Some(thread) }, built))
+    }
+}
+
+/// Keeps one timer due soon, for as long as it is polled.
+///
+/// tokio wakes its driver, by a write to an eventfd, for every new timer that is due before all that it knew when it
+/// went to sleep. A worker whose calls had all ended knew none, and paid that write for the deadline of each new call.
+async fn beat() {
+    let mut beat = tokio::time::interval(BEAT);
+    beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        beat.tick().await;
     }
 }
 
@@ -174,3 +189,6 @@ impl fmt::Debug for Worker {
 
 /// Sockets that wait for a worker to take them up: one listen backlog.
 const MAILBOX: usize = 1024;
+
+/// Shorter than the deadlines of nearly all calls, and long enough to cost an idle worker nothing.
+const BEAT: Duration = Duration::from_millis(250);

@@ -6,7 +6,7 @@ use http::uri::Authority;
 use parking_lot::Mutex;
 use tokio::sync::{Notify, watch};
 
-use super::{discover, endpoint::Endpoint, member::Member};
+use super::{balance::Sessions, discover, endpoint::Endpoint, member::Member};
 use crate::{
     config::{self, Address, Target},
     telemetry::{Metrics, metrics::ClusterMetrics},
@@ -24,6 +24,9 @@ pub struct Cluster {
     discovery_error: Mutex<Option<String>>,
     resolve_now: Notify,
     connects: watch::Sender<u64>,
+    /// What chance a process has for itself: all its lanes choose the same subset, other gateways another one.
+    seed: u64,
+    sessions: Option<Arc<Sessions>>,
     metrics: Arc<ClusterMetrics>,
 }
 
@@ -71,6 +74,8 @@ impl Cluster {
         Self {
             index,
             name: config.name.as_str().into(),
+            seed: fastrand::u64(..),
+            sessions: config.session_affinity.as_ref().map(|config| Arc::new(Sessions::new(config))),
             config: Arc::new(config),
             authority,
             endpoints: watch::Sender::new(None),
@@ -117,6 +122,16 @@ impl Cluster {
     /// Where what happens to it is counted.
     pub fn metrics(&self) -> &ClusterMetrics {
         &self.metrics
+    }
+
+    /// Chance, drawn once per process.
+    pub(super) fn seed(&self) -> u64 {
+        self.seed
+    }
+
+    /// How cookies name endpoints, where they do.
+    pub(super) fn sessions(&self) -> Option<&Arc<Sessions>> {
+        self.sessions.as_ref()
     }
 
     pub(super) fn index(&self) -> usize {

@@ -12,7 +12,7 @@ use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 use tokio::{sync::Notify, time::Instant};
 
-use super::{backoff::Backoff, member::Member};
+use super::{backoff::Backoff, balance::Traits, member::Member};
 use crate::{config::Address, telemetry::metrics::EndpointMetrics};
 
 /// What is true of an address whichever worker asks: its load and whether it may be tried.
@@ -28,7 +28,9 @@ pub struct Endpoint {
     member: ArcSwap<Member>,
     healthy: AtomicBool,
     ejected: AtomicBool,
-    calls: AtomicUsize,
+    unary: AtomicUsize,
+    streams: AtomicUsize,
+    traits: Traits,
     connections: AtomicUsize,
     reach: Mutex<Reach>,
     changed: Notify,
@@ -64,7 +66,9 @@ impl Endpoint {
             member: ArcSwap::from_pointee(member),
             healthy: AtomicBool::new(true),
             ejected: AtomicBool::new(false),
-            calls: AtomicUsize::new(0),
+            unary: AtomicUsize::new(0),
+            streams: AtomicUsize::new(0),
+            traits: Traits::default(),
             connections: AtomicUsize::new(0),
             reach: Mutex::new(reach),
             changed: Notify::new(),
@@ -86,6 +90,16 @@ impl Endpoint {
         changed
     }
 
+    /// What discovery says of it.
+    pub(super) fn member(&self) -> Arc<Member> {
+        self.member.load_full()
+    }
+
+    /// What the choice of an endpoint goes by, beside its load.
+    pub(super) fn traits(&self) -> &Traits {
+        &self.traits
+    }
+
     /// Whether health checks find it serving; true without any.
     pub fn is_healthy(&self) -> bool {
         self.healthy.load(Relaxed)
@@ -98,7 +112,11 @@ impl Endpoint {
 
     /// Takes what a health check found; whether that is news. [`super::Cluster::touch`] tells the lanes.
     pub fn set_healthy(&self, healthy: bool) -> bool {
-        self.healthy.swap(healthy, Relaxed) != healthy
+        let changed = self.healthy.swap(healthy, Relaxed) != healthy;
+        if changed && healthy {
+            self.traits.serves(true, Instant::now());
+        }
+        changed
     }
 
     /// Leaves it out, or takes it back; whether that is news. [`super::Cluster::touch`] tells the lanes.
@@ -108,7 +126,7 @@ impl Endpoint {
 
     /// Calls in flight, over all workers; a call counts until its response body has ended.
     pub fn calls(&self) -> usize {
-        self.calls.load(Relaxed)
+        self.unary() + self.streams()
     }
 
     /// Open connections, over all workers.
@@ -121,15 +139,29 @@ impl Endpoint {
         self.reach.lock().error.clone()
     }
 
-    pub(super) fn call_started(&self) {
-        self.calls.fetch_add(1, Relaxed);
+    /// Unary calls in flight, of [`Endpoint::calls`].
+    pub(super) fn unary(&self) -> usize {
+        self.unary.load(Relaxed)
+    }
+
+    /// Streams in flight, of [`Endpoint::calls`].
+    pub(super) fn streams(&self) -> usize {
+        self.streams.load(Relaxed)
+    }
+
+    pub(super) fn call_started(&self, stream: bool) {
+        self.in_flight(stream).fetch_add(1, Relaxed);
         self.metrics.rpcs.inc();
         self.metrics.in_flight.inc();
     }
 
-    pub(super) fn call_ended(&self) {
-        self.calls.fetch_sub(1, Relaxed);
+    pub(super) fn call_ended(&self, stream: bool) {
+        self.in_flight(stream).fetch_sub(1, Relaxed);
         self.metrics.in_flight.dec();
+    }
+
+    fn in_flight(&self, stream: bool) -> &AtomicUsize {
+        if stream { &self.streams } else { &self.unary }
     }
 
     /// Whether any worker may connect: nobody has failed since the last success.
@@ -215,9 +247,10 @@ impl Ticket {
         self.probe = false;
         self.endpoint.connections.fetch_add(1, Relaxed);
         let mut reach = self.endpoint.reach.lock();
-        reach.state = State::Free;
+        let was_down = !matches!(std::mem::replace(&mut reach.state, State::Free), State::Free);
         reach.error = None;
         drop(reach);
+        self.endpoint.traits.serves(was_down, Instant::now());
         self.endpoint.changed.notify_waiters();
     }
 

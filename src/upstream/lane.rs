@@ -5,20 +5,22 @@ use std::sync::{
     atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed},
 };
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, Guard};
+use http::HeaderMap;
 use parking_lot::Mutex;
 use tokio::{
-    sync::Notify,
+    sync::{Notify, watch},
     time::{Duration, Instant},
 };
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    balance::Balancer,
+    balance::{self, Balancer},
     cluster::{Cluster, Clusters},
     connection::Connection,
     endpoint::Endpoint,
     link::{Link, Phase},
+    orca,
     snapshot::{Snapshot, Wish},
 };
 use crate::call::CallError;
@@ -37,14 +39,24 @@ pub struct Lanes {
 pub(super) struct Lane {
     cluster: Arc<Cluster>,
     balancer: Balancer,
-    links: Mutex<Vec<Arc<Link>>>,
+    links: Mutex<Links>,
     ready: ArcSwap<Snapshot>,
     /// Counts the choices made, so that each has a place in time.
     choices: AtomicU64,
     waiting: AtomicUsize,
     changed: Notify,
+    /// A snapshot was published whose weights do not stay.
+    ages: Notify,
     /// Fires when streams that outlast a shutdown are to end.
     cut: CancellationToken,
+}
+
+/// A worker's links to the endpoints of a cluster.
+#[derive(Debug, Default)]
+struct Links {
+    listed: Vec<Arc<Link>>,
+    /// To endpoints that discovery no longer lists, while sessions may stay with them.
+    leaving: Vec<Arc<Link>>,
 }
 
 /// The right to one stream on one connection; counts as load until it is dropped.
@@ -53,6 +65,7 @@ pub(super) struct Permit {
     link: Arc<Link>,
     connection: Arc<Connection>,
     lane: Arc<Lane>,
+    stream: bool,
 }
 
 /// What a look at the snapshot found.
@@ -92,12 +105,13 @@ impl Lane {
     fn start(cluster: &Arc<Cluster>, cut: &CancellationToken) -> Arc<Self> {
         let lane = Arc::new(Self {
             cluster: Arc::clone(cluster),
-            balancer: Balancer::new(&cluster.config().load_balancing),
+            balancer: Balancer::new(cluster),
             links: Mutex::default(),
             ready: ArcSwap::default(),
             choices: AtomicU64::new(1),
             waiting: AtomicUsize::new(0),
             changed: Notify::new(),
+            ages: Notify::new(),
             cut: cut.clone(),
         });
         tokio::spawn(Arc::clone(&lane).follow());
@@ -112,42 +126,87 @@ impl Lane {
         &self.cut
     }
 
-    /// Keeps one link per endpoint of the cluster; links of endpoints that stay are not touched.
+    /// Keeps one link per endpoint of the cluster, or of the subset of them that this gateway uses; links of endpoints
+    /// that stay are not touched.
     async fn follow(self: Arc<Self>) {
         let mut endpoints = self.cluster.endpoints();
+        let (size, seed) = (self.cluster.config().subset_size, self.cluster.seed());
         loop {
-            let wanted = endpoints.borrow_and_update().clone().unwrap_or_default();
-            self.relink(&wanted);
+            let all = endpoints.borrow_and_update().clone().unwrap_or_default();
+            self.relink(&balance::subset(&all, size, seed));
             self.publish();
-            if endpoints.changed().await.is_err() {
+            if self.renew(&mut endpoints).await.is_err() {
                 return;
             }
         }
     }
 
+    /// Makes the snapshot anew as often as weights ask for it, until the endpoints change.
+    async fn renew(
+        &self,
+        endpoints: &mut watch::Receiver<Option<Arc<[Arc<Endpoint>]>>>,
+    ) -> Result<(), watch::error::RecvError> {
+        loop {
+            let hold = self.snapshot().hold();
+            tokio::select! {
+                changed = endpoints.changed() => return changed,
+                () = self.ages.notified() => {}
+                () = tokio::time::sleep(hold.unwrap_or_default()), if hold.is_some() => self.publish(),
+            }
+        }
+    }
+
+    /// What calls may use now.
+    pub(super) fn snapshot(&self) -> Guard<Arc<Snapshot>> {
+        self.ready.load()
+    }
+
     fn relink(self: &Arc<Self>, wanted: &[Arc<Endpoint>]) {
         let mut links = self.links.lock();
-        links.retain(|link| {
-            let stays = wanted.iter().any(|endpoint| Arc::ptr_eq(endpoint, &link.endpoint));
-            if !stays {
+        let is_wanted =
+            |link: &Arc<Link>| wanted.iter().any(|endpoint| Arc::ptr_eq(endpoint, &link.endpoint));
+        let (listed, gone): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut links.listed).into_iter().partition(is_wanted);
+        links.listed = listed;
+        for link in gone {
+            if self.cluster.sessions().is_some() {
+                links.leaving.push(Arc::clone(&link));
+                let patience = self.cluster.config().drain_timeout;
+                tokio::spawn(async move {
+                    tokio::time::sleep(patience).await;
+                    link.remove();
+                });
+            } else {
                 link.remove();
             }
-            stays
-        });
+        }
         for endpoint in wanted {
-            if !links.iter().any(|link| Arc::ptr_eq(endpoint, &link.endpoint)) {
-                links.push(Link::start(Arc::clone(endpoint), self));
+            if !links.listed.iter().any(|link| Arc::ptr_eq(endpoint, &link.endpoint)) {
+                links.listed.push(Link::start(Arc::clone(endpoint), self));
             }
         }
     }
 
     /// Makes the snapshot anew and lets every waiting call look at it.
     pub(super) fn publish(&self) {
-        let links = self.links.lock();
+        let mut links = self.links.lock();
+        links.leaving.retain(|link| {
+            // One that has lost its connection makes no other.
+            let stays = link.phase() == Phase::Ready;
+            if !stays {
+                link.remove();
+            }
+            stays
+        });
+        let snapshot = Snapshot::new(&self.balancer, &links.listed, &links.leaving, Instant::now());
+        let ages = snapshot.hold().is_some();
         // Stored under the lock, or an older snapshot could replace a newer one.
-        self.ready.store(Arc::new(Snapshot::new(&links)));
+        self.ready.store(Arc::new(snapshot));
         drop(links);
         self.changed.notify_waiters();
+        if ages {
+            self.ages.notify_one();
+        }
     }
 
     /// A stream on some endpoint, on the one of the `wish` where that can be.
@@ -207,20 +266,22 @@ impl Lane {
     }
 
     fn pick(self: &Arc<Self>, wish: Wish<'_>) -> Pick {
-        let ready = self.ready.load();
+        let ready = self.snapshot();
         if let Some((link, connection)) = ready.reserve(&self.balancer, wish) {
-            link.endpoint.call_started();
+            let stream = wish.call.stream;
+            link.endpoint.call_started(stream);
             link.chosen(self.choices.fetch_add(1, Relaxed));
             let (link, connection) = (Arc::clone(link), Arc::clone(connection));
-            return Pick::Taken(Permit { link, connection, lane: Arc::clone(self) });
+            return Pick::Taken(Permit { link, connection, lane: Arc::clone(self), stream });
         }
         if !ready.is_empty() {
             return Pick::Wait(Wait::Stream);
         }
         let links = self.links.lock();
-        let connecting = links.iter().any(|link| link.phase() == Phase::Connecting);
+        let connecting = links.listed.iter().any(|link| link.phase() == Phase::Connecting);
         // Discovery's answer reaches this worker a moment after it reaches `/readyz`.
-        let unlinked = links.is_empty() && (self.cluster.is_resolving() || self.cluster.has_endpoints());
+        let unlinked =
+            links.listed.is_empty() && (self.cluster.is_resolving() || self.cluster.has_endpoints());
         if connecting || unlinked { Pick::Wait(Wait::Connection) } else { Pick::Down }
     }
 
@@ -241,11 +302,20 @@ impl Permit {
     pub(super) fn lane(&self) -> &Lane {
         &self.lane
     }
+
+    /// Takes what the backend reports of its load at the end of an answer, where weights are made of it.
+    pub(super) fn reported(&self, trailers: &HeaderMap) {
+        if let Some(config) = self.lane.balancer.reports()
+            && let Some(weight) = orca::from_trailers(trailers).and_then(|report| report.weight(config))
+        {
+            self.endpoint().traits().reported.set(weight, Instant::now());
+        }
+    }
 }
 
 impl Drop for Permit {
     fn drop(&mut self) {
-        self.link.endpoint.call_ended();
+        self.link.endpoint.call_ended(self.stream);
         self.connection.release();
         if self.lane.waiting.load(Relaxed) > 0 {
             self.lane.changed.notify_one();

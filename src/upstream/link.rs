@@ -63,7 +63,11 @@ impl Link {
 
     /// How busy it is, to this worker's eyes.
     pub(super) fn load(&self) -> Load {
-        Load { calls: self.endpoint.calls(), chosen: self.chosen.load(Relaxed) }
+        Load {
+            unary: self.endpoint.unary(),
+            streams: self.endpoint.streams(),
+            chosen: self.chosen.load(Relaxed),
+        }
     }
 
     /// A choice of the lane fell on it.
@@ -80,6 +84,11 @@ impl Link {
             _ if self.endpoint.is_resting() => Phase::Resting,
             _ => Phase::Connecting,
         }
+    }
+
+    /// Whether a connection is being made, and nobody has failed to since the last one.
+    pub(super) fn is_hopeful(&self) -> bool {
+        self.phase() == Phase::Connecting && self.endpoint.is_free()
     }
 
     /// Discovery no longer lists the endpoint: no further call, open ones may finish.

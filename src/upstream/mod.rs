@@ -32,8 +32,10 @@ mod failure;
 mod lane;
 mod link;
 mod member;
+mod orca;
 mod outbound;
 mod snapshot;
+mod steer;
 mod tally;
 mod upload;
 

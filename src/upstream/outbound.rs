@@ -12,7 +12,7 @@ use super::{
     attempt::Outgoing,
     failure::Class,
     lane::{Lane, Lanes},
-    snapshot::Wish,
+    steer::Steer,
 };
 use crate::call::{CallError, Context, Request, Response, Via};
 
@@ -62,25 +62,32 @@ async fn send(lanes: Lanes, request: Request) -> Result<Response, CallError> {
     let lane = lanes
         .lane(&cluster)
         .ok_or_else(|| CallError::not_executed(cluster.name(), "unknown to this worker"))?;
+    let steer = Steer::read(&cluster, &mut head.headers, &context);
     let outgoing = Outgoing::new(&cluster, head, body, context);
     let cut = lane.cut();
     tokio::select! {
         biased;
-        answer = tries(lane, &cluster, outgoing) => answer,
+        answer = tries(lane, &cluster, &steer, outgoing) => answer,
         // An answer that has begun ends itself (`download`); one that has not would end without a status.
         () = cut.cancelled() => Err(CallError::shutting_down()),
     }
 }
 
-async fn tries(lane: &Arc<Lane>, cluster: &Cluster, mut outgoing: Outgoing) -> Result<Response, CallError> {
+async fn tries(
+    lane: &Arc<Lane>,
+    cluster: &Cluster,
+    steer: &Steer,
+    mut outgoing: Outgoing,
+) -> Result<Response, CallError> {
     let (mut tried, mut never_sent, mut refused) = (Vec::new(), 0, false);
     loop {
-        let permit = lane.acquire(Wish { tried: &tried }, outgoing.context().deadline).await?;
-        let endpoint = permit.endpoint().address().clone();
+        let permit = lane.acquire(steer.wish(&tried), outgoing.context().deadline).await?;
+        let endpoint = Arc::clone(permit.endpoint());
         match attempt::run(permit, &mut outgoing).await {
             Ok(mut response) => {
                 let attempts = u32::try_from(tried.len()).unwrap_or(u32::MAX).saturating_add(1);
-                let cluster = cluster.shared_name();
+                steer.settle(cluster, &endpoint, &mut response);
+                let (cluster, endpoint) = (cluster.shared_name(), endpoint.address().clone());
                 response.extensions_mut().insert(Via { cluster, endpoint, attempts });
                 return Ok(response);
             }
@@ -97,8 +104,8 @@ async fn tries(lane: &Arc<Lane>, cluster: &Cluster, mut outgoing: Outgoing) -> R
                     return Err(failed.error);
                 }
                 cluster.metrics().retried(failed.retry_reason());
-                tracing::debug!(cluster = cluster.name(), %endpoint, class = ?failed.class, "trying the call again");
-                tried.push(endpoint);
+                tracing::debug!(cluster = cluster.name(), endpoint = %endpoint.address(), class = ?failed.class, "trying the call again");
+                tried.push(endpoint.address().clone());
             }
         }
     }

@@ -2,13 +2,24 @@
 
 use std::sync::Arc;
 
-use super::{balance::Balancer, connection::Connection, link::Link};
+use tokio::time::{Duration, Instant};
+
+use super::{
+    balance::{Balancer, Call, Choices, Reachable, Token},
+    connection::Connection,
+    link::Link,
+};
 use crate::config::Address;
 
-/// The endpoints that calls may use, each with its connections. Never changes: picking reads it without a lock.
+/// The endpoints that calls may use, each with its connections, and the choices among them. Never changes: picking reads
+/// it without a lock.
 #[derive(Debug, Default)]
 pub(super) struct Snapshot {
+    /// Those that any call may use, as `choices` numbers them; then those that only sessions may.
     ready: Vec<Ready>,
+    choices: Choices,
+    /// The endpoints that cookies name, by token, with their places in `ready`; empty without session affinity.
+    sessions: Vec<(Token, usize)>,
 }
 
 /// An endpoint that calls may use.
@@ -24,51 +35,100 @@ struct Ready {
 pub(super) struct Wish<'a> {
     /// Where it has been: another one is preferred.
     pub(super) tried: &'a [Address],
+    /// What policies go by.
+    pub(super) call: Call,
+    /// The endpoint that its session is at.
+    pub(super) session: Option<&'a Token>,
 }
 
 impl Snapshot {
-    pub(super) fn new(links: &[Arc<Link>]) -> Self {
-        let ready = links
+    /// `leaving` are links to endpoints that discovery no longer lists, and that sessions stay with.
+    pub(super) fn new(balancer: &Balancer, links: &[Arc<Link>], leaving: &[Arc<Link>], now: Instant) -> Self {
+        let mut linked: Vec<_> = links.iter().map(|link| Some(Ready::new(link))).collect();
+        let reachable: Vec<_> = linked
             .iter()
-            .filter(|link| link.endpoint.is_healthy() && !link.endpoint.is_ejected())
-            .map(|link| Ready { link: Arc::clone(link), connections: link.connections() })
-            .filter(|ready| !ready.connections.is_empty())
+            .flatten()
+            .map(|ready| Reachable {
+                endpoint: &ready.link.endpoint,
+                ready: !ready.connections.is_empty(),
+                pending: ready.link.is_hopeful(),
+            })
             .collect();
-        Self { ready }
+        let (choices, order) = balancer.compile(&reachable, now);
+        let mut ready: Vec<Ready> = order.iter().filter_map(|place| linked.get_mut(*place)?.take()).collect();
+        let mut sessions = Vec::new();
+        if let Some(cookies) = balancer.sessions() {
+            let draining = leaving.iter().map(Ready::new);
+            ready.extend(draining.filter(|ready| !ready.connections.is_empty()));
+            let token = |ready: &Ready| {
+                let endpoint = &ready.link.endpoint;
+                *endpoint.traits().token(cookies, endpoint.address())
+            };
+            sessions.extend(ready.iter().map(token).zip(0..));
+            // An address that left and came back is twice there; its new link stands first.
+            sessions.sort_unstable();
+            sessions.dedup_by_key(|(token, _)| *token);
+        }
+        Self { ready, choices, sessions }
     }
 
+    /// Whether there is nowhere for a call to go.
     pub(super) fn is_empty(&self) -> bool {
-        self.ready.is_empty()
+        self.choices.is_empty()
+    }
+
+    /// After what time weights will have changed; `None` when they stay.
+    pub(super) fn hold(&self) -> Option<Duration> {
+        self.choices.hold()
     }
 
     /// A place for one more stream on the endpoint that `balancer` names first and that has one.
+    ///
+    /// A session does not leave an endpoint that is full for the moment: there is none then.
     pub(super) fn reserve(
         &self,
         balancer: &Balancer,
         wish: Wish<'_>,
     ) -> Option<(&Arc<Link>, &Arc<Connection>)> {
-        let ready = &self.ready;
+        if let Some(session) = wish.session.and_then(|token| self.session(token))
+            && !session.is_one_of(wish.tried)
+        {
+            return Some((&session.link, session.reserve()?));
+        }
         let take = |index: usize| {
-            let ready = ready.get(index)?;
+            let ready = self.ready.get(index)?;
             Some((&ready.link, ready.reserve()?))
         };
-        let load = |index: usize| ready.get(index).map(|ready| ready.link.load()).unwrap_or_default();
-        let mut order = balancer.order(ready.len(), &load);
+        let load = |index: usize| self.ready.get(index).map(|ready| ready.link.load()).unwrap_or_default();
         if wish.tried.is_empty() {
-            return order.find_map(take);
+            return self.choices.find(balancer, wish.call, load, take);
         }
-        let is_fresh = |index: &usize| {
-            ready.get(*index).is_some_and(|ready| !wish.tried.contains(ready.link.endpoint.address()))
+        let fresh = |index: usize| {
+            let ready = self.ready.get(index).filter(|ready| !ready.is_one_of(wish.tried))?;
+            Some((&ready.link, ready.reserve()?))
         };
-        let order: Vec<usize> = order.collect();
-        let fresh = order.iter().copied().filter(is_fresh).find_map(take);
-        fresh.or_else(|| order.iter().copied().find_map(take))
+        let fresh = self.choices.find(balancer, wish.call, load, fresh);
+        fresh.or_else(|| self.choices.find(balancer, wish.call, load, take))
+    }
+
+    fn session(&self, token: &Token) -> Option<&Ready> {
+        let place = self.sessions.binary_search_by(|(known, _)| known.cmp(token)).ok()?;
+        let (_, index) = self.sessions.get(place)?;
+        self.ready.get(*index)
     }
 }
 
 impl Ready {
+    fn new(link: &Arc<Link>) -> Self {
+        Self { link: Arc::clone(link), connections: link.connections() }
+    }
+
     /// A place on the oldest connection that has one, so that newer ones can fall idle.
     fn reserve(&self) -> Option<&Arc<Connection>> {
         self.connections.iter().find(|connection| connection.reserve())
+    }
+
+    fn is_one_of(&self, addresses: &[Address]) -> bool {
+        addresses.contains(self.link.endpoint.address())
     }
 }

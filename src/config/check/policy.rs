@@ -6,11 +6,11 @@ use crate::config::check::rest;
 use crate::config::document::Node;
 use crate::config::draft::Draft;
 use crate::config::keys::POLICY;
-use crate::config::policy::{Policies, PolicyRule};
+use crate::config::policy::{Policies, PolicyRule, Retry};
 use crate::config::problems::{Problems, Span};
 use crate::config::selector::Selector;
 use crate::config::table::{Table, list};
-use crate::config::value::{byte_size, optional_duration, positive_duration};
+use crate::config::value::{byte_size, choice, optional_duration, positive_duration, switch};
 
 pub(super) fn read(node: &Node, draft: &mut Draft, problems: &mut Problems) {
     let mut rules: Vec<PolicyRule> = Vec::new();
@@ -50,6 +50,10 @@ fn rule(table: &Table<'_>, selector: Selector, problems: &mut Problems) -> Polic
         max_response_bytes: table.read("max_response_bytes", problems, byte_size),
         stream_idle_timeout: table.read("stream_idle_timeout", problems, optional_duration),
         max_stream_duration: table.read("max_stream_duration", problems, optional_duration),
+        retry: table.read("retry", problems, |text| {
+            choice(text, &[("never", Retry::Never), ("allowed", Retry::Allowed)])
+        }),
+        idempotent: table.read("idempotent", problems, switch),
         rest: rest::of_methods(table, problems),
     };
     if let (Some(Some(timeout)), Some(max)) = (rule.timeout, rule.max_timeout)

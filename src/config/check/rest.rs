@@ -139,7 +139,7 @@ fn http_status(entry: &Entry, problems: &mut Problems) -> Vec<(Code, StatusCode)
     };
     for entry in entries {
         let named = code::by_name(&entry.key).filter(|code| *code != Code::Ok);
-        let status = read_value(&entry.value, &entry.key, problems, |text| number(text, 400..=599));
+        let status = read_value(&entry.value, &entry.key, problems, |text| number::<u16>(text, 400..=599));
         let Some(code) = named else {
             let names: Vec<&str> = (1..=16).map(|code| code::name(Code::from_i32(code))).collect();
             let message = format!(
@@ -150,7 +150,7 @@ fn http_status(entry: &Entry, problems: &mut Problems) -> Vec<(Code, StatusCode)
             problems.error(entry.span, message, Some("write it as `NOT_FOUND`".into()));
             continue;
         };
-        let status = status.and_then(|status| StatusCode::from_u16(u16::try_from(status).ok()?).ok());
+        let status = status.and_then(|status| StatusCode::from_u16(status).ok());
         statuses.extend(status.map(|status| (code, status)));
     }
     statuses

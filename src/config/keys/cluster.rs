@@ -1,6 +1,6 @@
 //! The keys of `clusters`.
 
-use super::{Case, Place, SWITCH, key, place};
+use super::{Place, SWITCH, key, place};
 
 pub(in crate::config) static CLUSTER: Place = place(
     "clusters.NAME",
@@ -10,9 +10,36 @@ pub(in crate::config) static CLUSTER: Place = place(
             "dns_refresh_rate",
             "duration",
             "`5s`",
-            "How often a `dns:` target is looked up. The TTL of the answer is ignored.",
+            "How often a `dns:` target is looked up. The TTL of the answer is ignored but for `respect_dns_ttl`.",
         ),
-        key("connect_timeout", "duration", "`2s`", "How long a connection may take to open."),
+        key(
+            "respect_dns_ttl",
+            SWITCH,
+            "`false`",
+            "Whether the TTL of an answer, within 1 s to 30 s, stands for `dns_refresh_rate`.",
+        ),
+        key(
+            "drain_timeout",
+            "duration",
+            "`30s`",
+            "How long calls on an endpoint that is no longer listed may go on. It gets no new ones at once.",
+        ),
+        key("connect_timeout", "duration", "`2s`", "How long a connection may take to open, TLS included."),
+        key(
+            "connections_per_endpoint",
+            "number",
+            "`4`",
+            "The most connections of a worker to one endpoint; 10 at most. A further one is opened when all are full.",
+        ),
+        key(
+            "max_connection_age",
+            "duration, `none`",
+            "`none`",
+            "After how long, give or take a tenth, a connection takes no further call. It spreads the load anew \
+             where one address stands for many backends.",
+        ),
+        key("http2", "table", "-", "How connections are kept alive."),
+        key("tls", "table", "-", "How connections are secured. Without it they are plain HTTP/2."),
         key(
             "required",
             SWITCH,
@@ -26,20 +53,111 @@ pub(in crate::config) static CLUSTER: Place = place(
             "What callers can reach. A service's full name alone means all its methods.",
         ),
         key("descriptors", "table", "-", "Where the schema comes from."),
-        key("service_config", "table", "-", "A gRPC service config."),
+        key(
+            "slow_start_window",
+            "duration",
+            "-",
+            "Short for `slow_start` with this `window` and its other defaults.",
+        ),
+        key(
+            "slow_start",
+            "table",
+            "-",
+            "How a new endpoint comes to its full share. Without it, it has that at once.",
+        ),
+        key("locality", "table", "-", "Which endpoints come first. Without it all are alike."),
+        key(
+            "subset_size",
+            "number",
+            "all",
+            "Of how many endpoints one gateway uses (gRFC A68), where gateways times endpoints are too many \
+             connections.",
+        ),
+        key(
+            "healthy_panic_threshold",
+            "percentage",
+            "`50`",
+            "Below which share of endpoints that are not ejected ejection is ignored; 0 for never. What fails its \
+             health check is never used.",
+        ),
+        key("session_affinity", "table", "-", "Keeps the calls of a client on one endpoint by a cookie."),
+        key(
+            "hash_balance_factor",
+            "number",
+            "-",
+            "With `ring_hash`: the most load of an endpoint in percent of its fair share, 100 or more; beyond it a \
+             call goes on to another one. Without it there is no such bound.",
+        ),
+        key("health_checks", "list of one", "`[]`", "How endpoints are asked whether they serve."),
+        key(
+            "outlier_detection",
+            "table, `none`",
+            "with its defaults",
+            "When an endpoint is left out because calls on it fail. `none`: never.",
+        ),
+        key("circuit_breakers", "table", "-", "How much may be under way; more fails at once."),
+        key(
+            "adaptive_concurrency",
+            "table",
+            "-",
+            "A limit of unary calls in flight that follows latency. Without it there is none.",
+        ),
+        key("service_config", "table", "-", "A gRPC service config, verbatim."),
     ],
+    &["trip", "preserve_host"],
+);
+
+pub(in crate::config) static HTTP2: Place = place(
+    "clusters.NAME.http2",
     &[
-        "respect_dns_ttl",
-        "connections_per_endpoint",
-        "tls",
-        "http2",
-        "health_checks",
-        "outlier_detection",
-        "circuit_breakers",
-        "trip",
-        "slow_start_window",
-        "preserve_host",
+        key(
+            "keepalive_time",
+            "duration",
+            "`10s`",
+            "After how long without a byte a backend that owes an answer is pinged. Never oftener than gRPC servers \
+             allow, and never without a call.",
+        ),
+        key(
+            "keepalive_timeout",
+            "duration",
+            "`5s`",
+            "How long its sign of life may take before the connection is given up.",
+        ),
     ],
+    &["permit_keepalive_without_calls"],
+);
+
+pub(in crate::config) static TLS: Place = place(
+    "clusters.NAME.tls",
+    &[
+        key(
+            "mode",
+            "`verify`, `insecure`",
+            "`verify`",
+            "Whether the certificate of a backend is checked. `insecure` encrypts for whoever answers.",
+        ),
+        key(
+            "ca_file",
+            "path",
+            "those of the system",
+            "Certificates of the authorities that are trusted, PEM.",
+        ),
+        key(
+            "server_name",
+            "host",
+            "the host of `target`",
+            "The name that the certificate has to have, sent as SNI.",
+        ),
+        key(
+            "client_cert_file",
+            "path",
+            "-",
+            "The certificate that the gateway shows of itself, with its chain, PEM. Together with \
+             `client_key_file`.",
+        ),
+        key("client_key_file", "path", "-", "Its key, PEM."),
+    ],
+    &[],
 );
 
 pub(in crate::config) static DESCRIPTORS: Place = place(
@@ -84,16 +202,3 @@ pub(in crate::config) static PROTOS: Place = place(
     ],
     &[],
 );
-
-pub(in crate::config) static SERVICE_CONFIG: Place = Place {
-    name: "clusters.NAME.service_config",
-    case: Case::Ignored,
-    keys: &[key(
-        "loadBalancingConfig",
-        "list of tables of one key",
-        "`[{least_request: {}}]`",
-        "The policy that spreads requests: the first of the list that is `least_request` \
-         (or `least_request_experimental`) or `round_robin`.",
-    )],
-    later: &["healthCheckConfig", "retryThrottling", "methodConfig", "loadBalancingPolicy"],
-};

@@ -61,7 +61,7 @@ clusters: {a: a:1}
   |
 4 |     conect_timeout: 2s
   |     ^^^^^^^^^^^^^^
-  = help: expected `target`, `dns_refresh_rate`, `connect_timeout`, `required`, `expose`, `descriptors` or `service_config`"#,
+  = help: expected `target`, `dns_refresh_rate`, `respect_dns_ttl`, `drain_timeout`, `connect_timeout`, `connections_per_endpoint`, `max_connection_age`, `http2`, `tls`, `required`, `expose`, `descriptors`, `slow_start_window`, `slow_start`, `locality`, `subset_size`, `healthy_panic_threshold`, `session_affinity`, `hash_balance_factor`, `health_checks`, `outlier_detection`, `circuit_breakers`, `adaptive_concurrency` or `service_config`"#,
     );
     check(
         r#"clusters:
@@ -89,7 +89,7 @@ clusters: {a: a:1}
   |
 5 |       loadBalancingConfg: []
   |       ^^^^^^^^^^^^^^^^^^
-  = help: expected `loadBalancingConfig`"#,
+  = help: expected `loadBalancingConfig`, `loadBalancingPolicy`, `healthCheckConfig`, `retryThrottling` or `methodConfig`"#,
     );
     check(
         r#"clusters:
@@ -103,7 +103,7 @@ clusters: {a: a:1}
   |
 5 |       loadBalancingConfig: [{round_robbin: {}}]
   |                              ^^^^^^^^^^^^
-  = help: expected `least_request` or `round_robin` in the list"#,
+  = help: expected `least_request`, `round_robin`, `weighted_round_robin`, `ring_hash`, `pick_first` or `random` in the list"#,
     );
     check(
         r#"clusters:
@@ -130,7 +130,7 @@ policies:
   |
 4 |     max_request_byte: 1KiB
   |     ^^^^^^^^^^^^^^^^
-  = help: expected `selector`, `timeout`, `max_timeout`, `max_request_bytes`, `max_response_bytes`, `stream_idle_timeout`, `max_stream_duration` or `rest`"#,
+  = help: expected `selector`, `timeout`, `max_timeout`, `max_request_bytes`, `max_response_bytes`, `stream_idle_timeout`, `max_stream_duration`, `retry`, `idempotent` or `rest`"#,
     );
     check(
         r#"clusters: {a: a:1}

@@ -6,13 +6,18 @@ use crate::config::load::read;
 use crate::config::problems::Problems;
 use crate::config::{Config, Diagnostic, Report};
 
+mod attempts;
 mod bounds;
+mod clusters;
 mod cors;
+mod example;
 mod http;
 mod keys;
+mod load_balancing;
 mod page;
 mod precedence;
 mod rest;
+mod service_config;
 mod shapes;
 mod together;
 mod values;
@@ -57,6 +62,7 @@ fn loaded(text: &str) -> Result<(Config, Vec<Diagnostic>), Report> {
 fn variable(name: &str) -> Option<String> {
     let value = match name {
         "HOST" => "orders",
+        "AFFINITY_SECRET" => "0123456789abcdef",
         "EMPTY" => "",
         "LONG" => return Some("x".repeat(60)),
         "TRICKY" => "a: [b]\n  c: ${HOST} # d",

@@ -54,7 +54,7 @@ fn wrong_types() {
   |
 2 |   orders: [orders:50051]
   |           ^
-  = help: write a table with `target`, `dns_refresh_rate`, `connect_timeout`, `required`, `expose`, `descriptors` or `service_config`"#,
+  = help: write a table with `target`, `dns_refresh_rate`, `respect_dns_ttl`, `drain_timeout`, `connect_timeout`, `connections_per_endpoint`, `max_connection_age`, `http2`, `tls`, `required`, `expose`, `descriptors`, `slow_start_window`, `slow_start`, `locality`, `subset_size`, `healthy_panic_threshold`, `session_affinity`, `hash_balance_factor`, `health_checks`, `outlier_detection`, `circuit_breakers`, `adaptive_concurrency` or `service_config`"#,
     );
     check(
         r#"clusters:

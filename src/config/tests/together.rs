@@ -134,7 +134,7 @@ error: unknown key `conect_timeout`, did you mean `connect_timeout`?
   |
 5 |     conect_timeout: 2s
   |     ^^^^^^^^^^^^^^
-  = help: expected `target`, `dns_refresh_rate`, `connect_timeout`, `required`, `expose`, `descriptors` or `service_config`
+  = help: expected `target`, `dns_refresh_rate`, `respect_dns_ttl`, `drain_timeout`, `connect_timeout`, `connections_per_endpoint`, `max_connection_age`, `http2`, `tls`, `required`, `expose`, `descriptors`, `slow_start_window`, `slow_start`, `locality`, `subset_size`, `healthy_panic_threshold`, `session_affinity`, `hash_balance_factor`, `health_checks`, `outlier_detection`, `circuit_breakers`, `adaptive_concurrency` or `service_config`
 
 error: reflection: expected `auto`, `always` or `never`, found `sometimes`
  --> edgeway.yaml:6:32

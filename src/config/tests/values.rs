@@ -1,7 +1,6 @@
 //! Values that their keys do not take.
 
-use crate::config::LoadBalancing::{LeastRequest, RoundRobin};
-use crate::config::tests::{check, config};
+use crate::config::tests::check;
 
 /// A value of the right shape that its key does not take.
 #[test]
@@ -202,64 +201,4 @@ shutdown: {grace: 9000h}
 2 | shutdown: {grace: 9000h}
   |                   ^^^^^"#,
     );
-}
-
-/// The first policy that is supported; a list without one is an error that names each.
-#[test]
-fn load_balancing() {
-    check(
-        r#"clusters:
-  a:
-    target: a:1
-    service_config:
-      loadBalancingConfig: [{ring_hash: {}}, {mine: {}}]
-"#,
-        r#"error: the load balancing policy `ring_hash` is not supported yet
- --> edgeway.yaml:5:30
-  |
-5 |       loadBalancingConfig: [{ring_hash: {}}, {mine: {}}]
-  |                              ^^^^^^^^^
-  = help: expected `least_request` or `round_robin` in the list
-
-error: unknown load balancing policy `mine`
- --> edgeway.yaml:5:47
-  |
-5 |       loadBalancingConfig: [{ring_hash: {}}, {mine: {}}]
-  |                                               ^^^^
-  = help: expected `least_request` or `round_robin` in the list"#,
-    );
-    check(
-        r#"clusters:
-  a:
-    target: a:1
-    service_config:
-      loadBalancingConfig: [{least_request: {choiceCount: 3}}]
-"#,
-        r#"error: `choiceCount` is not supported yet
- --> edgeway.yaml:5:46
-  |
-5 |       loadBalancingConfig: [{least_request: {choiceCount: 3}}]
-  |                                              ^^^^^^^^^^^
-  = help: this version would not act on it: leave it out"#,
-    );
-}
-
-#[test]
-fn the_first_supported_policy_wins() {
-    for (config_text, expected) in [
-        ("{}", LeastRequest { choice_count: 2 }),
-        ("{loadBalancingConfig: [{least_request: {}}]}", LeastRequest { choice_count: 2 }),
-        ("{loadBalancingConfig: [{least_request_experimental: {}}]}", LeastRequest { choice_count: 2 }),
-        ("{loadBalancingConfig: [{round_robin: {}}, {least_request: {}}]}", RoundRobin),
-        ("{loadBalancingConfig: [{ring_hash: {minRingSize: 8}}, {mine: {}}, {round_robin: {}}]}", RoundRobin),
-        ("{loadbalancingconfig: [{round_robin: }]}", RoundRobin),
-        ("{LOADBALANCINGCONFIG: [{Round_Robin: {}}]}", RoundRobin),
-    ] {
-        let config = config(&format!("clusters: {{a: {{target: a:1, service_config: {config_text}}}}}"));
-        assert_eq!(
-            config.clusters.iter().map(|c| c.load_balancing.clone()).collect::<Vec<_>>(),
-            [expected],
-            "{config_text}"
-        );
-    }
 }

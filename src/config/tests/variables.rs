@@ -51,7 +51,7 @@ error: unknown key `conect_timeout`, did you mean `connect_timeout`?
   |
 1 | clusters: {a: {target: "${HOST}:1", expose: ["${HOST}.*", "${HOST}"], conect_timeout: 1s}}
   |                                                                       ^^^^^^^^^^^^^^
-  = help: expected `target`, `dns_refresh_rate`, `connect_timeout`, `required`, `expose`, `descriptors` or `service_config`"#,
+  = help: expected `target`, `dns_refresh_rate`, `respect_dns_ttl`, `drain_timeout`, `connect_timeout`, `connections_per_endpoint`, `max_connection_age`, `http2`, `tls`, `required`, `expose`, `descriptors`, `slow_start_window`, `slow_start`, `locality`, `subset_size`, `healthy_panic_threshold`, `session_affinity`, `hash_balance_factor`, `health_checks`, `outlier_detection`, `circuit_breakers`, `adaptive_concurrency` or `service_config`"#,
     );
     check(
         r#"# ${UNSET} in a comment

@@ -4,12 +4,11 @@ use std::time::Duration;
 
 use http::{HeaderName, StatusCode};
 
-use crate::config::tests::{config, loaded, page};
+use crate::config::tests::{config, example, loaded, page};
 use crate::config::{
-    AccessLog, Cluster, ConnectionSettings, Cors, Descriptors, ErrorFormat, Expose, HostPattern,
-    LoadBalancing, LogFormat, LogLevel, Logs, OriginPattern, OwnServices, ParameterName, Policies, Policy,
-    PolicyRule, PortPattern, Protos, Reflection, Rest, RestPolicy, RestRule, Runtime, Shutdown, StreamFormat,
-    Telemetry, TrailingSlash, UrlUnescape,
+    AccessLog, Cluster, Cors, ErrorFormat, HostPattern, LoadBalancing, LogFormat, LogLevel, Logs,
+    OriginPattern, OwnServices, ParameterName, Policies, Policy, PolicyRule, PortPattern, Reflection, Rest,
+    RestPolicy, RestRule, Retry, Runtime, Shutdown, StreamFormat, Telemetry, TrailingSlash, UrlUnescape,
 };
 use crate::grpc::Code;
 
@@ -59,33 +58,8 @@ fn every_key() {
     assert_eq!(listeners, [("public", "0.0.0.0:8080".to_owned()), ("internal", "127.0.0.1:8081".to_owned())]);
     assert_eq!(config.admin.address.to_string(), "0.0.0.0:9901");
 
-    let users = Cluster::new("users", "dns:///users:50051".parse().expect("a target"));
-    let orders = Cluster {
-        name: "orders".into(),
-        target: "dns:///orders:50051".parse().expect("a target"),
-        dns_refresh_rate: seconds(10),
-        connection: ConnectionSettings {
-            connect_timeout: Duration::from_millis(500),
-            ..ConnectionSettings::default()
-        },
-        required: false,
-        expose: Some(vec![
-            Expose::Name("shop.v1.Orders".into()),
-            Expose::Methods("shop.v1.Catalog.*".parse().expect("a selector")),
-            Expose::Name("shop.v1.Admin.Ping".into()),
-        ]),
-        descriptors: Descriptors {
-            reflection: Reflection::Never,
-            refresh_interval: seconds(60),
-            protosets: vec!["schemas/orders.binpb".into()],
-            protos: Protos {
-                files: vec!["shop/v1/orders.proto".into()],
-                import_paths: vec!["protos".into(), "third_party".into()],
-            },
-        },
-        load_balancing: LoadBalancing::RoundRobin,
-        ..users.clone()
-    };
+    assert_eq!(config.clusters, example::clusters());
+    let orders = config.clusters.iter().find(|cluster| cluster.name == "orders").expect("orders");
     for (service, method, expected) in [
         ("shop.v1.Orders", "Get", true),
         ("shop.v1.Catalog", "Get", true),
@@ -96,7 +70,6 @@ fn every_key() {
     ] {
         assert_eq!(orders.exposes(service, method), expected, "{service} {method}");
     }
-    assert_eq!(config.clusters, [users, orders]);
 
     let all = PolicyRule {
         selector: "*".parse().expect("a selector"),
@@ -106,7 +79,14 @@ fn every_key() {
         max_response_bytes: Some(8 << 20),
         stream_idle_timeout: Some(Some(seconds(120))),
         max_stream_duration: Some(Some(seconds(1800))),
+        retry: None,
+        idempotent: None,
         rest: RestRule::default(),
+    };
+    let create = PolicyRule {
+        retry: Some(Retry::Never),
+        idempotent: Some(false),
+        ..PolicyRule::new("shop.v1.Orders.Create".parse().expect("a selector"))
     };
     let watch = PolicyRule {
         stream_idle_timeout: Some(None),
@@ -118,7 +98,7 @@ fn every_key() {
         },
         ..PolicyRule::new("shop.v1.Orders.Watch".parse().expect("a selector"))
     };
-    assert_eq!(config.policies, Policies::new(vec![watch, all]));
+    assert_eq!(config.policies, Policies::new(vec![watch, create, all]));
 
     let methods = RestRule {
         ignore_unknown_query_parameters: Some(true),
@@ -208,10 +188,9 @@ fn keys_of_later_versions() {
         })
         .collect();
     let expected = "tls protocols trusted_proxies max_connections max_connection_age max_connection_age_grace \
-        http2 console allow_from respect_dns_ttl connections_per_endpoint http2 health_checks \
-        outlier_detection circuit_breakers trip slow_start_window healthCheckConfig retryThrottling methodConfig \
+        http2 console allow_from permit_keepalive_without_calls trip \
         routes metadata_prefix compression openapi authentication authorization \
-        rate_limits rate_limits idempotency retry cache coalesce stores service_name traces metrics \
+        rate_limits rate_limits idempotency cache coalesce stores service_name traces metrics \
         sample_ok slow_threshold fields overload config";
     assert_eq!(found.join(" "), expected.split_whitespace().collect::<Vec<_>>().join(" "));
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::{body::Body as HttpBody, response::Response};
-use http::{HeaderMap, HeaderName, HeaderValue, Method, header, request::Parts};
+use http::{HeaderMap, HeaderValue, Method, header, request::Parts};
 
 use super::{
     ACCEPT_ENCODING, CONTENT_ENCODING, Format, bare, end, enter, format, is_gzip, not_allowed, reply,
@@ -11,6 +11,7 @@ use super::{
 };
 use crate::{
     call::{self, Body, CallError, Inbound, Kind},
+    front::X_ACCEL_BUFFERING,
     front::{body, open, open::Opening},
     grpc::{GRPC_STATUS, gzip, status},
     plan::{MethodPlan, Plan},
@@ -111,6 +112,5 @@ fn dress(headers: &mut HeaderMap, format: Format) {
     if !headers.contains_key(header::CACHE_CONTROL) {
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     }
-    // nginx in front would otherwise hold a stream back until its buffer is full.
-    headers.insert(HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no"));
+    headers.insert(X_ACCEL_BUFFERING, HeaderValue::from_static("no"));
 }

@@ -23,7 +23,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header, request::Parts};
 
 use self::messages::Change;
-use super::{body, open, open::Opening, own};
+use super::{X_ACCEL_BUFFERING, body, open, open::Opening, own};
 use crate::{
     call::{Body, CallError, Chunks, Context, Inbound, Whole, reason},
     grpc::{
@@ -210,8 +210,7 @@ fn dress(headers: &mut HeaderMap, format: Format) {
     if !headers.contains_key(header::CACHE_CONTROL) {
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     }
-    // nginx in front would otherwise hold a stream back until its buffer is full.
-    headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
+    headers.insert(X_ACCEL_BUFFERING, HeaderValue::from_static("no"));
 }
 
 /// Frames as the client wants them.

@@ -24,6 +24,7 @@ use crate::{
     call::{self, Body, CallError},
     codec::WriteOptions,
     config::StreamFormat,
+    front::X_ACCEL_BUFFERING,
     grpc::{
         Code,
         frame::{Decoder, Message},
@@ -85,7 +86,7 @@ pub(super) async fn reply(
             reply.keep_alive = rest.sse_keep_alive.map(KeepAlive::new);
         }
     }
-    headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
+    headers.insert(X_ACCEL_BUFFERING, HeaderValue::from_static("no"));
     let mut response = Response::new(HttpBody::new(reply));
     *response.headers_mut() = headers;
     Ok(response)

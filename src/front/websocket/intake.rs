@@ -312,7 +312,7 @@ mod tests {
         let check = |json, expect| check(Subprotocol::Json, text(json), expect);
         check("{}", Ok(&[]));
         check(r#"{"headers":{"X-A":"b","x-c":["1","2"]}}"#, Ok(&["x-a: b", "x-c: 1", "x-c: 2"]));
-        check(r#"{"timeoutMs":1500}"#, Ok(&["grpc-timeout: 1500000u"]));
+        check(r#"{"timeoutMs":1500}"#, Ok(&["grpc-timeout: 1500m"]));
         check(r#"{"timeoutMs":0,"headers":{}}"#, Ok(&["grpc-timeout: 0n"]));
         for bad in ["", "[]", "null", "{", r#"{"header":{}}"#, r#"{"timeoutMs":-1}"#, r#"{"timeoutMs":"1s"}"#]
         {

@@ -50,6 +50,9 @@ pub(super) async fn receive(
     }
     // From here on the status of the call speaks; doors would pass this one on beside it.
     head.status = StatusCode::OK;
+    if stream.is_end_stream() {
+        held.permit.reported(&head.headers);
+    }
     metadata::from_backend(&mut head.headers);
 
     if stream.is_end_stream() {
@@ -103,6 +106,7 @@ impl Held {
         if let Some(early) = &self.early {
             trailers.append(GRPC_STATUS, early.clone());
         }
+        self.permit.reported(&trailers);
         metadata::from_backend(&mut trailers);
         self.status(&mut trailers)?;
         Ok(trailers)

@@ -20,7 +20,9 @@ use crate::{
     telemetry::Metrics,
 };
 
-/// A cluster of one address, and the way out to it.
+mod steering;
+
+/// A cluster, and the way out to it.
 struct Way {
     cluster: Arc<Cluster>,
     lanes: Lanes,
@@ -31,10 +33,15 @@ type Exchange = (http::Request<RecvStream>, SendResponse<Bytes>);
 
 impl Way {
     fn to(address: SocketAddr, kind: Kind) -> Self {
+        Self::with(&[address], kind, |_| {})
+    }
+
+    fn with(addresses: &[SocketAddr], kind: Kind, configure: impl FnOnce(&mut config::Cluster)) -> Self {
         let metrics = Metrics::new();
-        let target = config::Target::Static(vec![address.into()]);
+        let target = config::Target::Static(addresses.iter().copied().map(Into::into).collect());
         let mut cluster = config::Cluster::new("orders", target);
         cluster.connection.connect_timeout = Duration::from_secs(20);
+        configure(&mut cluster);
         let clusters = Clusters::new([cluster], &metrics);
         clusters.discover();
         let context = Context::new(kind, Inbound::Grpc, metrics.unknown_method());
@@ -43,7 +50,12 @@ impl Way {
     }
 
     async fn call(&self, body: Body) -> Result<Response, CallError> {
+        self.send(HeaderMap::new(), body).await
+    }
+
+    async fn send(&self, headers: HeaderMap, body: Body) -> Result<Response, CallError> {
         let mut request = Request::new(body);
+        *request.headers_mut() = headers;
         *request.uri_mut() = "/shop.v1.Orders/Any".parse().unwrap();
         request.extensions_mut().insert(self.context.clone());
         request.extensions_mut().insert(Target(Arc::clone(&self.cluster)));
