@@ -120,13 +120,15 @@ impl Setup {
                  grpc_health_check: {{}} }}]"
             ));
         }
-        if let Some(Outlier { failures, base, percent }) = self.outlier {
-            lines.push(format!(
+        lines.push(match self.outlier {
+            Some(Outlier { failures, base, percent }) => format!(
                 "outlier_detection: {{ consecutive_gateway_failure: {failures}, base_ejection_time: {}ms, \
                  max_ejection_percent: {percent} }}",
                 base.as_millis()
-            ));
-        }
+            ),
+            // As Envoy without the block.
+            None => "outlier_detection: none".to_owned(),
+        });
         let again = self.attempts.map_or(String::new(), |attempts| {
             format!(
                 ", methodConfig: [{{ name: [{{ service: ecommerce.v1.OrderService, method: GetOrder }}], retryPolicy: \

@@ -39,10 +39,10 @@ pub async fn answer(
     exchange.id.clone_from(&id);
     let call = Call { id, path, headers: head.headers, attempt: 0, connection, port, at: Instant::now() };
     let call = exchange.backend.ledger.note(|seen| {
-        seen.opened(connection);
+        seen.open += 1;
         seen.arrived(call)
     });
-    exchange.open = Some(Open { backend: Arc::clone(&exchange.backend), connection });
+    exchange.open = Some(Open(Arc::clone(&exchange.backend)));
     let steps = (exchange.backend.script)(&call);
     for step in steps {
         if exchange.step(step).await.is_err() {
@@ -56,14 +56,11 @@ pub async fn answer(
 }
 
 /// Counts a stream for as long as it is open.
-struct Open {
-    backend: Arc<Backend>,
-    connection: usize,
-}
+struct Open(Arc<Backend>);
 
 impl Drop for Open {
     fn drop(&mut self) {
-        self.backend.ledger.note(|seen| seen.closed(self.connection));
+        self.0.ledger.note(|seen| seen.open -= 1);
     }
 }
 
@@ -89,7 +86,10 @@ impl Exchange {
                 self.read().await?;
             }
             Step::Execute => self.backend.ledger.note(|seen| seen.executed(&self.id)),
-            Step::Wait(duration) => tokio::time::sleep(duration).await,
+            Step::Wait(duration) => tokio::select! {
+                () = tokio::time::sleep(duration) => {}
+                () = self.reset() => return Err(h2::Reason::CANCEL.into()),
+            },
             Step::Informational(status) => {
                 self.respond.send_informational(head(status, Vec::new()))?;
             }

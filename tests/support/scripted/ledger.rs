@@ -26,9 +26,6 @@ pub struct Seen {
     received: HashMap<String, Vec<u8>>,
     /// Streams that are open, health checks apart.
     pub open: usize,
-    /// The most there were at a time on one connection.
-    pub most_open: HashMap<usize, usize>,
-    open_on: HashMap<usize, usize>,
     /// Connections that came, and when, by the address.
     pub connections: Vec<(usize, Instant)>,
     /// Connections by address that take calls.
@@ -160,21 +157,6 @@ impl Seen {
 
     pub(super) fn read(&mut self, id: &str, data: &[u8]) {
         self.received.entry(id.to_owned()).or_default().extend(data);
-    }
-
-    pub(super) fn opened(&mut self, connection: usize) {
-        self.open += 1;
-        let open = self.open_on.entry(connection).or_default();
-        *open += 1;
-        let most = self.most_open.entry(connection).or_default();
-        *most = (*most).max(*open);
-    }
-
-    pub(super) fn closed(&mut self, connection: usize) {
-        self.open -= 1;
-        if let Some(open) = self.open_on.get_mut(&connection) {
-            *open -= 1;
-        }
     }
 
     pub(super) fn count(counts: &mut [usize], port: usize, up: bool) {
