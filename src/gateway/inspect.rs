@@ -73,10 +73,11 @@ impl Inspect for Inspector {
 
     fn refresh(&self) {
         for source in self.sources.lock().iter() {
-            let health = source.cluster.health();
-            let metrics = source.cluster.metrics();
-            metrics.set_endpoints(EndpointState::Healthy, health.healthy);
-            metrics.set_endpoints(EndpointState::Unhealthy, health.endpoints - health.healthy);
+            let endpoints = source.cluster.snapshot();
+            for state in [EndpointState::Healthy, EndpointState::Unhealthy, EndpointState::Ejected] {
+                let count = endpoints.iter().filter(|endpoint| endpoint.state() == state).count();
+                source.cluster.metrics().set_endpoints(state, count);
+            }
         }
     }
 }

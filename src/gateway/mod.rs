@@ -109,6 +109,7 @@ impl Gateway {
         let Some(first) = lanes.first() else {
             return Err(StartError::Worker(io::Error::other("no worker threads")));
         };
+        clusters.guard(&lanes);
         tokio::spawn(Arc::clone(&inspector).follow(stops.admin.clone()));
         schemas.follow(&Outbound::new(first.clone()));
 

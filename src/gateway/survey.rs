@@ -32,7 +32,9 @@ pub async fn survey(config: Config, patience: Duration) -> Result<Survey, Schema
     let clusters = Clusters::new(config.clusters.iter().cloned(), &metrics);
     clusters.discover();
     let schemas = Schemas::new(Arc::clone(&config), sources(&config, &clusters), files, metrics);
-    schemas.follow(&Outbound::new(Lanes::start(&clusters)));
+    let lanes = Lanes::start(&clusters);
+    clusters.guard(std::slice::from_ref(&lanes));
+    schemas.follow(&Outbound::new(lanes));
     // What is late is missing, and the plan says so.
     let _ = tokio::time::timeout(patience, schemas.asked()).await;
     Ok(Survey { plan: schemas.plan().load_full(), warnings: schemas.warnings() })

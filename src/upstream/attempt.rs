@@ -109,7 +109,7 @@ impl Outgoing {
 /// Sends the call and receives the head of its answer; of a unary answer also the body, while it is small.
 ///
 /// Dropping the future resets the stream with CANCEL, and so does dropping the response body.
-pub(super) async fn run(permit: Permit, outgoing: &mut Outgoing) -> Result<Response, Failed> {
+pub(super) async fn run(mut permit: Permit, outgoing: &mut Outgoing) -> Result<Response, Failed> {
     let cluster = permit.lane().cluster().clone();
     let head = outgoing.head().map_err(Failed::last)?;
 
@@ -139,15 +139,19 @@ pub(super) async fn run(permit: Permit, outgoing: &mut Outgoing) -> Result<Respo
     };
 
     let tally = Tally::start(&outgoing.context.metrics);
+    permit.sent(tally.started(), outgoing.context.deadline);
     let failed = |error: h2::Error, upload: Option<&Upload>| {
         match upload.and_then(Upload::error) {
             // Edgeway reset the stream because of what the client sent: that is the call's outcome.
             Some(error) => Failed::last(error),
-            None => Failed {
-                class: failure::classify(&error),
-                goaway: error.is_go_away(),
-                error: failure::call_error(cluster.name(), &error, outgoing.context.deadline),
-            },
+            None => {
+                permit.broke(&error);
+                Failed {
+                    class: failure::classify(&error),
+                    goaway: error.is_go_away(),
+                    error: failure::call_error(cluster.name(), &error, outgoing.context.deadline),
+                }
+            }
         }
     };
     let response = tokio::select! {

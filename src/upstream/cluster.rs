@@ -4,9 +4,17 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use http::uri::Authority;
 use parking_lot::Mutex;
-use tokio::sync::{Notify, watch};
+use tokio::sync::{Notify, futures::Notified, watch};
 
-use super::{balance::Sessions, discover, endpoint::Endpoint, member::Member};
+use super::{
+    Lanes,
+    balance::Sessions,
+    discover,
+    endpoint::Endpoint,
+    health,
+    member::Member,
+    outlier::{self, Detector},
+};
 use crate::{
     config::{self, Address, Target},
     telemetry::{Metrics, metrics::ClusterMetrics},
@@ -27,6 +35,8 @@ pub struct Cluster {
     /// What chance a process has for itself: all its lanes choose the same subset, other gateways another one.
     seed: u64,
     sessions: Option<Arc<Sessions>>,
+    published: Notify,
+    outlier: Option<Detector>,
     metrics: Arc<ClusterMetrics>,
 }
 
@@ -39,7 +49,7 @@ pub struct Clusters(Arc<[Arc<Cluster>]>);
 pub struct Health {
     /// Endpoints that discovery lists.
     pub endpoints: usize,
-    /// Those with an open connection.
+    /// Those with an open connection that no health check found unhealthy.
     pub healthy: usize,
     /// Why none is healthy.
     pub reason: Option<String>,
@@ -62,6 +72,17 @@ impl Clusters {
         }
     }
 
+    /// Starts health checks and outlier detection, as configured, on the current runtime.
+    ///
+    /// With a health check no endpoint takes a call before this: checks go over the connections of `workers`.
+    pub fn guard(&self, workers: &[Lanes]) {
+        for cluster in self.iter() {
+            let lanes = workers.iter().filter_map(|lanes| lanes.lane(cluster)).map(Arc::clone).collect();
+            tokio::spawn(health::run(Arc::clone(cluster), lanes));
+            tokio::spawn(outlier::run(Arc::clone(cluster)));
+        }
+    }
+
     /// In the order of their indices.
     pub fn iter(&self) -> impl Iterator<Item = &Arc<Cluster>> {
         self.0.iter()
@@ -71,6 +92,7 @@ impl Clusters {
 impl Cluster {
     fn new(index: usize, config: config::Cluster, metrics: Arc<ClusterMetrics>) -> Self {
         let authority = authority(&config.target);
+        let outlier = config.outlier_detection.clone().map(Detector::new);
         Self {
             index,
             name: config.name.as_str().into(),
@@ -82,6 +104,8 @@ impl Cluster {
             discovery_error: Mutex::default(),
             resolve_now: Notify::new(),
             connects: watch::Sender::new(0),
+            published: Notify::new(),
+            outlier,
             metrics,
         }
     }
@@ -114,7 +138,8 @@ impl Cluster {
     /// Whether calls can be served, and why not.
     pub fn health(&self) -> Health {
         let endpoints = self.snapshot();
-        let healthy = endpoints.iter().filter(|endpoint| endpoint.connections() > 0).count();
+        let serves = |endpoint: &&Arc<Endpoint>| endpoint.connections() > 0 && endpoint.is_healthy();
+        let healthy = endpoints.iter().filter(serves).count();
         let reason = (healthy == 0).then(|| self.why_down());
         Health { endpoints: endpoints.len(), healthy, reason }
     }
@@ -145,6 +170,11 @@ impl Cluster {
 
     pub(super) fn endpoints(&self) -> watch::Receiver<Option<Arc<[Arc<Endpoint>]>>> {
         self.endpoints.subscribe()
+    }
+
+    /// Who decides which endpoints are left out for their failures.
+    pub(super) fn outlier(&self) -> Option<&Detector> {
+        self.outlier.as_ref()
     }
 
     /// Whether discovery has yet to answer for the first time.
@@ -191,7 +221,20 @@ impl Cluster {
 
     fn endpoint(&self, member: Member) -> Arc<Endpoint> {
         let metrics = self.metrics.endpoint(&member.address.to_string());
-        Arc::new(Endpoint::new(member, metrics))
+        let endpoint = Endpoint::new(member, metrics);
+        // One that is checked has yet to prove itself.
+        endpoint.set_healthy(self.config.health_check.is_none());
+        Arc::new(endpoint)
+    }
+
+    /// A lane's links or connections have come or gone.
+    pub(super) fn publish(&self) {
+        self.published.notify_waiters();
+    }
+
+    /// Waits for the next change of any lane's links or connections.
+    pub(super) fn published(&self) -> Notified<'_> {
+        self.published.notified()
     }
 
     /// Which endpoints calls may use has changed: every lane makes its snapshot anew.
@@ -224,7 +267,7 @@ impl Cluster {
         self.resolve_now.notified().await;
     }
 
-    /// Why there is no connection, in one line without addresses.
+    /// Why no call can be sent, in one line without addresses.
     pub(super) fn why_down(&self) -> String {
         let endpoints = self.snapshot();
         if endpoints.is_empty() {
@@ -235,11 +278,13 @@ impl Cluster {
         }
         let mut errors: BTreeMap<String, usize> = BTreeMap::new();
         for endpoint in endpoints.iter() {
-            *errors.entry(endpoint.error().unwrap_or_else(|| "not connected yet".into())).or_default() += 1;
+            *errors.entry(endpoint.why_out().unwrap_or_else(|| "connected".into())).or_default() += 1;
         }
         let errors: Vec<_> = errors.into_iter().map(|(error, count)| format!("{count} x {error}")).collect();
         let plural = if endpoints.len() == 1 { "endpoint" } else { "endpoints" };
-        format!("none of {} {plural} can be reached ({})", endpoints.len(), errors.join(", "))
+        let connected = endpoints.iter().any(|endpoint| endpoint.connections() > 0);
+        let what = if connected { "takes calls" } else { "can be reached" };
+        format!("none of {} {plural} {what} ({})", endpoints.len(), errors.join(", "))
     }
 }
 

@@ -28,6 +28,8 @@ pub(super) struct Connection {
     send: SendRequest<Bytes>,
     gate: Arc<Gate>,
     driver: AbortHandle,
+    /// Whether a call has been lost with it.
+    lost: AtomicBool,
 }
 
 #[derive(Debug)]
@@ -106,7 +108,7 @@ impl Connection {
             changed: Notify::new(),
         });
         let driver = tokio::spawn(drive(h2, send.clone(), Arc::clone(&gate))).abort_handle();
-        Ok(Self { send, gate, driver })
+        Ok(Self { send, gate, driver, lost: AtomicBool::new(false) })
     }
 
     /// A place for one more stream, held until [`Connection::release`]; `false` when there is none.
@@ -135,6 +137,11 @@ impl Connection {
     /// A stream could not be opened: nobody need try again before the driver has said why.
     pub(super) fn close(&self) {
         self.gate.close();
+    }
+
+    /// Whether a call that is lost with the connection is the first: however many there are, it broke once.
+    pub(super) fn is_first_lost(&self) -> bool {
+        !self.lost.swap(true, Relaxed)
     }
 
     /// Waits until no further stream may be opened.

@@ -50,8 +50,7 @@ impl Service<http::Request<tonic::body::Body>> for Control {
     }
 
     fn call(&mut self, request: http::Request<tonic::body::Body>) -> Self::Future {
-        let (head, body) = request.into_parts();
-        let mut request = Request::from_parts(head, Body::stream(body.map_err(CallError::client)));
+        let mut request = self::request(request);
         // Bidi, as reflection is: the way out then waits for nothing to be complete.
         let mut context = Context::new(Kind::Bidi, Inbound::Control, Arc::clone(&self.metrics));
         let deadline = Instant::now() + self.timeout;
@@ -61,13 +60,22 @@ impl Service<http::Request<tonic::body::Body>> for Control {
         let answer = self.outbound.call(request);
         Box::pin(async move {
             let answer = tokio::time::timeout_at(deadline, answer).await;
-            let answer = answer.unwrap_or_else(|_| Err(CallError::deadline_exceeded(true)));
-            // An error would reach tonic's caller as UNKNOWN; as trailers it keeps its code.
-            Ok(answer.unwrap_or_else(|error| {
-                let mut response = Response::new(Body::empty());
-                status::write(error.status(), response.headers_mut());
-                response
-            }))
+            Ok(self::answer(answer.unwrap_or_else(|_| Err(CallError::deadline_exceeded(true)))))
         })
     }
+}
+
+/// What tonic sends, as the way out takes it.
+pub(super) fn request(request: http::Request<tonic::body::Body>) -> Request {
+    let (head, body) = request.into_parts();
+    Request::from_parts(head, Body::stream(body.map_err(CallError::client)))
+}
+
+/// What came of it, as tonic takes it. An error would reach tonic's caller as UNKNOWN; as trailers it keeps its code.
+pub(super) fn answer(answer: Result<Response, CallError>) -> Response {
+    answer.unwrap_or_else(|error| {
+        let mut response = Response::new(Body::empty());
+        status::write(error.status(), response.headers_mut());
+        response
+    })
 }

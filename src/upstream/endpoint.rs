@@ -12,8 +12,11 @@ use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 use tokio::{sync::Notify, time::Instant};
 
-use super::{backoff::Backoff, balance::Traits, member::Member};
-use crate::{config::Address, telemetry::metrics::EndpointMetrics};
+use super::{backoff::Backoff, balance::Traits, member::Member, outlier};
+use crate::{
+    config::Address,
+    telemetry::metrics::{EndpointMetrics, EndpointState},
+};
 
 /// What is true of an address whichever worker asks: its load and whether it may be tried.
 ///
@@ -27,10 +30,16 @@ pub struct Endpoint {
     address: Address,
     member: ArcSwap<Member>,
     healthy: AtomicBool,
+    /// Why it is not, in a few words without an address.
+    unhealthy: Mutex<Option<String>>,
     ejected: AtomicBool,
     unary: AtomicUsize,
     streams: AtomicUsize,
     traits: Traits,
+    record: outlier::Record,
+    /// Counts how often its connections were given up.
+    distrust: AtomicUsize,
+    distrusted: Notify,
     connections: AtomicUsize,
     reach: Mutex<Reach>,
     changed: Notify,
@@ -65,10 +74,14 @@ impl Endpoint {
             address: member.address.clone(),
             member: ArcSwap::from_pointee(member),
             healthy: AtomicBool::new(true),
+            unhealthy: Mutex::default(),
             ejected: AtomicBool::new(false),
             unary: AtomicUsize::new(0),
             streams: AtomicUsize::new(0),
             traits: Traits::default(),
+            record: outlier::Record::default(),
+            distrust: AtomicUsize::new(0),
+            distrusted: Notify::new(),
             connections: AtomicUsize::new(0),
             reach: Mutex::new(reach),
             changed: Notify::new(),
@@ -122,6 +135,72 @@ impl Endpoint {
     /// Leaves it out, or takes it back; whether that is news. [`super::Cluster::touch`] tells the lanes.
     pub fn set_ejected(&self, ejected: bool) -> bool {
         self.ejected.swap(ejected, Relaxed) != ejected
+    }
+
+    /// Whether calls may go to it now, over the connection of some worker.
+    pub fn takes_calls(&self) -> bool {
+        self.state() == EndpointState::Healthy
+    }
+
+    /// What metrics count it as. One that is ejected and cannot be reached either is unhealthy.
+    pub fn state(&self) -> EndpointState {
+        if self.connections() == 0 || !self.is_healthy() {
+            EndpointState::Unhealthy
+        } else if self.is_ejected() {
+            EndpointState::Ejected
+        } else {
+            EndpointState::Healthy
+        }
+    }
+
+    /// Why no call goes to it, in a few words without an address; `None` when calls do.
+    pub fn why_out(&self) -> Option<String> {
+        if self.connections() == 0 {
+            return Some(self.error().unwrap_or_else(|| "not connected yet".into()));
+        }
+        if !self.is_healthy() {
+            return Some(self.unhealthy.lock().clone().unwrap_or_else(|| "not checked yet".into()));
+        }
+        self.is_ejected().then(|| "ejected for its failures".into())
+    }
+
+    /// Whether its first health check has yet to end, which a call may wait for as for a connection.
+    pub(super) fn is_unchecked(&self) -> bool {
+        !self.is_healthy() && self.unhealthy.lock().is_none() && self.connections() > 0
+    }
+
+    /// Keeps what the last health check found wrong, for [`Endpoint::why_out`]; whether nothing was known to be.
+    pub(super) fn set_unhealthy_because(&self, why: Option<String>) -> bool {
+        std::mem::replace(&mut *self.unhealthy.lock(), why).is_none()
+    }
+
+    /// What outlier detection remembers of it.
+    pub(super) fn record(&self) -> &outlier::Record {
+        &self.record
+    }
+
+    /// Its connections do no good: every worker gives up those it has, once their calls have ended.
+    pub(super) fn give_up_connections(&self) {
+        self.distrust.fetch_add(1, Relaxed);
+        self.distrusted.notify_waiters();
+    }
+
+    /// A point in time for [`Endpoint::given_up`].
+    pub(super) fn trust(&self) -> usize {
+        self.distrust.load(Relaxed)
+    }
+
+    /// Waits until the connections that were opened at `trust` are to be given up.
+    pub(super) async fn given_up(&self, trust: usize) {
+        loop {
+            let distrusted = self.distrusted.notified();
+            tokio::pin!(distrusted);
+            distrusted.as_mut().enable();
+            if self.trust() != trust {
+                return;
+            }
+            distrusted.await;
+        }
     }
 
     /// Calls in flight, over all workers; a call counts until its response body has ended.

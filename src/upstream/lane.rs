@@ -21,6 +21,7 @@ use super::{
     endpoint::Endpoint,
     link::{Link, Phase},
     orca,
+    outlier::{Trial, Verdict},
     snapshot::{Snapshot, Wish},
 };
 use crate::call::CallError;
@@ -65,7 +66,11 @@ pub(super) struct Permit {
     link: Arc<Link>,
     connection: Arc<Connection>,
     lane: Arc<Lane>,
+    /// Whether it is for a stream.
     stream: bool,
+    trial: Trial,
+    /// Whether it is no call of a client, and so neither load nor a verdict.
+    apart: bool,
 }
 
 /// What a look at the snapshot found.
@@ -207,6 +212,33 @@ impl Lane {
         if ages {
             self.ages.notify_one();
         }
+        self.cluster.publish();
+    }
+
+    /// The endpoints that it keeps connections to.
+    pub(super) fn linked(&self) -> Vec<Arc<Endpoint>> {
+        self.links.lock().listed.iter().map(|link| Arc::clone(&link.endpoint)).collect()
+    }
+
+    /// The connections to one endpoint that calls could use, healthy or not, the oldest first.
+    pub(super) fn connections(&self, endpoint: &Arc<Endpoint>) -> Vec<Arc<Connection>> {
+        self.link(endpoint).map(|link| link.connections()).unwrap_or_default()
+    }
+
+    /// A stream on one endpoint for a call of Edgeway itself, over the first of its `connections` that has one now.
+    pub(super) fn reach(
+        self: &Arc<Self>,
+        endpoint: &Arc<Endpoint>,
+        mut connections: impl Iterator<Item = Arc<Connection>>,
+    ) -> Option<Permit> {
+        let link = self.link(endpoint)?;
+        let connection = connections.find(|connection| connection.reserve())?;
+        let (lane, trial) = (Arc::clone(self), Trial::new(false));
+        Some(Permit { link, connection, lane, stream: true, trial, apart: true })
+    }
+
+    fn link(&self, endpoint: &Arc<Endpoint>) -> Option<Arc<Link>> {
+        self.links.lock().listed.iter().find(|link| Arc::ptr_eq(&link.endpoint, endpoint)).map(Arc::clone)
     }
 
     /// A stream on some endpoint, on the one of the `wish` where that can be.
@@ -267,22 +299,40 @@ impl Lane {
 
     fn pick(self: &Arc<Self>, wish: Wish<'_>) -> Pick {
         let ready = self.snapshot();
+        let stream = wish.call.stream;
+        // A call that is bound to one endpoint tells nothing of another.
+        if wish.session.is_none()
+            && wish.call.hash.is_none()
+            && let Some((link, connection)) = ready.probes().reserve(wish)
+        {
+            return Pick::Taken(self.permit(link, connection, stream, true));
+        }
         if let Some((link, connection)) = ready.reserve(&self.balancer, wish) {
-            let stream = wish.call.stream;
-            link.endpoint.call_started(stream);
-            link.chosen(self.choices.fetch_add(1, Relaxed));
-            let (link, connection) = (Arc::clone(link), Arc::clone(connection));
-            return Pick::Taken(Permit { link, connection, lane: Arc::clone(self), stream });
+            return Pick::Taken(self.permit(link, Arc::clone(connection), stream, false));
         }
         if !ready.is_empty() {
             return Pick::Wait(Wait::Stream);
         }
         let links = self.links.lock();
-        let connecting = links.listed.iter().any(|link| link.phase() == Phase::Connecting);
+        let connecting =
+            links.listed.iter().any(|link| link.phase() == Phase::Connecting || link.endpoint.is_unchecked());
         // Discovery's answer reaches this worker a moment after it reaches `/readyz`.
         let unlinked =
             links.listed.is_empty() && (self.cluster.is_resolving() || self.cluster.has_endpoints());
         if connecting || unlinked { Pick::Wait(Wait::Connection) } else { Pick::Down }
+    }
+
+    fn permit(
+        self: &Arc<Self>,
+        link: &Arc<Link>,
+        connection: Arc<Connection>,
+        stream: bool,
+        probe: bool,
+    ) -> Permit {
+        link.endpoint.call_started(stream);
+        link.chosen(self.choices.fetch_add(1, Relaxed));
+        let (link, lane) = (Arc::clone(link), Arc::clone(self));
+        Permit { link, connection, lane, stream, trial: Trial::new(probe), apart: false }
     }
 
     fn down(&self) -> CallError {
@@ -311,11 +361,45 @@ impl Permit {
             self.endpoint().traits().reported.set(weight, Instant::now());
         }
     }
+
+    /// How the attempt goes, by which its endpoint is judged.
+    pub(super) fn trial(&self) -> &Trial {
+        &self.trial
+    }
+
+    /// The attempt was sent.
+    pub(super) fn sent(&mut self, at: Instant, deadline: Option<Instant>) {
+        self.trial.sent(at, deadline);
+    }
+
+    /// Its answer has begun and goes on.
+    pub(super) fn answered(&mut self) {
+        let probe = self.trial.answered();
+        if probe {
+            self.judge(Verdict::Success, probe);
+        }
+    }
+
+    /// The attempt ended with this error.
+    pub(super) fn broke(&self, error: &h2::Error) {
+        self.trial.broke(error, || self.connection.is_first_lost());
+    }
+
+    fn judge(&self, verdict: Verdict, probe: bool) {
+        let cluster = &self.lane.cluster;
+        if let Some(detector) = cluster.outlier() {
+            detector.judge(cluster, &self.link.endpoint, verdict, probe);
+        }
+    }
 }
 
 impl Drop for Permit {
     fn drop(&mut self) {
-        self.link.endpoint.call_ended(self.stream);
+        if !self.apart {
+            self.link.endpoint.call_ended(self.stream);
+            let (verdict, probe) = self.trial.close();
+            self.judge(verdict, probe);
+        }
         self.connection.release();
         if self.lane.waiting.load(Relaxed) > 0 {
             self.lane.changed.notify_one();

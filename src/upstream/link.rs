@@ -150,6 +150,7 @@ impl Link {
         let metrics = lane.cluster().metrics();
         let ready = metrics.connection(ConnectionState::Ready);
         let opened = Instant::now();
+        let trust = self.endpoint.trust();
         self.connection.store(Some(Arc::clone(&connection)));
         self.set(Phase::Ready, lane);
         let patience = loop {
@@ -158,6 +159,7 @@ impl Link {
                 // The peer itself decides how long its open streams may go on.
                 () = connection.closing() => break FOREVER,
                 () = self.removed.cancelled() => break DRAIN,
+                () = self.endpoint.given_up(trust) => break FOREVER,
                 // Calls that wait for a stream look again.
                 () = connection.grown(limit) => lane.publish(),
             }

@@ -29,11 +29,13 @@ mod discover;
 mod download;
 mod endpoint;
 mod failure;
+mod health;
 mod lane;
 mod link;
 mod member;
 mod orca;
 mod outbound;
+mod outlier;
 mod snapshot;
 mod steer;
 mod tally;
@@ -51,5 +53,7 @@ use std::sync::Arc;
 #[derive(Clone, Debug)]
 pub struct Target(pub Arc<Cluster>);
 
+#[cfg(test)]
+mod peer;
 #[cfg(test)]
 mod tests;

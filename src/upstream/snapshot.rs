@@ -8,6 +8,7 @@ use super::{
     balance::{Balancer, Call, Choices, Reachable, Token},
     connection::Connection,
     link::Link,
+    outlier::Probes,
 };
 use crate::config::Address;
 
@@ -20,6 +21,7 @@ pub(super) struct Snapshot {
     choices: Choices,
     /// The endpoints that cookies name, by token, with their places in `ready`; empty without session affinity.
     sessions: Vec<(Token, usize)>,
+    probes: Probes,
 }
 
 /// An endpoint that calls may use.
@@ -69,7 +71,12 @@ impl Snapshot {
             sessions.sort_unstable();
             sessions.dedup_by_key(|(token, _)| *token);
         }
-        Self { ready, choices, sessions }
+        Self { ready, choices, sessions, probes: Probes::new(links) }
+    }
+
+    /// Ejected endpoints that are to be tried with one call.
+    pub(super) fn probes(&self) -> &Probes {
+        &self.probes
     }
 
     /// Whether there is nowhere for a call to go.

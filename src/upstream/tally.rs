@@ -28,6 +28,11 @@ impl Tally {
         }
     }
 
+    /// When it began.
+    pub(super) fn started(&self) -> Instant {
+        self.started
+    }
+
     /// The attempt ended.
     pub(super) fn ended(&self, code: Code) {
         self.code.store(code as u8, Relaxed);

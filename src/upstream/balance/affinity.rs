@@ -4,9 +4,11 @@
 //! behind the gateway, and cannot be made up: it is looked up among those of the endpoints that there are.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use hmac::{Hmac, Mac};
 use http::{HeaderMap, HeaderValue, header};
-use sha2::Sha256;
+use ring::{
+    hmac,
+    rand::{SecureRandom, SystemRandom},
+};
 
 use crate::config::{Address, SessionAffinity};
 
@@ -20,7 +22,7 @@ pub(in crate::upstream) type Token = [u8; 32];
 pub(in crate::upstream) struct Sessions {
     name: Box<str>,
     attributes: Box<str>,
-    key: Hmac<Sha256>,
+    key: hmac::Key,
 }
 
 impl Sessions {
@@ -31,14 +33,13 @@ impl Sessions {
             name: config.cookie.as_str().into(),
             // No script has any use for it. Where the page may stand is left to the browser's default, `Lax`.
             attributes: format!("; Path={}{max_age}; HttpOnly", config.path).into(),
-            key: Hmac::new_from_slice(&secret).expect("HMAC takes a key of any length"),
+            key: hmac::Key::new(hmac::HMAC_SHA256, &secret),
         }
     }
 
     pub(in crate::upstream) fn token(&self, address: &Address) -> Token {
-        let mut mac = self.key.clone();
-        mac.update(address.to_string().as_bytes());
-        mac.finalize().into_bytes().into()
+        let tag = hmac::sign(&self.key, address.to_string().as_bytes());
+        tag.as_ref().try_into().expect("SHA-256 has 32 bytes")
     }
 
     /// The endpoint that the client's cookie names. The cookie is taken out: it is between the client and the gateway.
@@ -89,7 +90,7 @@ fn decode(value: &[u8]) -> Option<Token> {
 
 fn random() -> Vec<u8> {
     let mut secret = vec![0; 32];
-    getrandom::fill(&mut secret).expect("the system has randomness");
+    SystemRandom::new().fill(&mut secret).expect("the system has randomness");
     secret
 }
 

@@ -46,7 +46,7 @@ pub(super) async fn receive(
     let mut held = Held { permit, upload, tally, activity, deadline: context.deadline, early: None };
     let (mut head, mut stream) = response.into_parts();
     if let Err(error) = check_is_grpc(held.cluster(), head.status, &head.headers) {
-        return Err(held.ended(error));
+        return Err(held.faulty(error));
     }
     // From here on the status of the call speaks; doors would pass this one on beside it.
     head.status = StatusCode::OK;
@@ -69,6 +69,7 @@ pub(super) async fn receive(
         let body = Body::whole(Whole { chunks: pieces.into_chunks(), trailers: Some(trailers) });
         return Ok(Response::from_parts(head, body));
     }
+    held.permit.answered();
     let body = pump::start(stream, pieces, context, held);
     Ok(Response::from_parts(head, Body::stream(body)))
 }
@@ -101,7 +102,7 @@ impl Held {
     fn trailers(&self, trailers: Option<HeaderMap>) -> Result<HeaderMap, CallError> {
         let Some(mut trailers) = trailers else {
             let what = "the backend ended the call without trailers";
-            return Err(self.ended(CallError::backend(Code::Internal, self.cluster(), what)));
+            return Err(self.faulty(CallError::backend(Code::Internal, self.cluster(), what)));
         };
         if let Some(early) = &self.early {
             trailers.append(GRPC_STATUS, early.clone());
@@ -127,16 +128,26 @@ impl Held {
             Some(code) => code,
             None => {
                 let what = "the backend ended the call without a grpc-status";
-                return Err(self.ended(CallError::backend(Code::Unknown, self.cluster(), what)));
+                return Err(self.faulty(CallError::backend(Code::Unknown, self.cluster(), what)));
             }
         };
+        self.permit.trial().ended(code);
         self.tally.ended(code);
         Ok(())
     }
 
     fn error(&self, error: &h2::Error) -> CallError {
         let clients_fault = self.upload.as_ref().and_then(Upload::error);
-        self.ended(clients_fault.unwrap_or_else(|| failure::broken_off(self.cluster(), error, self.deadline)))
+        self.ended(clients_fault.unwrap_or_else(|| {
+            self.permit.broke(error);
+            failure::broken_off(self.cluster(), error, self.deadline)
+        }))
+    }
+
+    /// The backend did what no gRPC server does.
+    fn faulty(&self, error: CallError) -> CallError {
+        self.permit.trial().ended(error.status().code());
+        self.ended(error)
     }
 
     fn ended(&self, error: CallError) -> CallError {

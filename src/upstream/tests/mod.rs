@@ -23,10 +23,10 @@ use crate::{
 mod steering;
 
 /// A cluster, and the way out to it.
-struct Way {
-    cluster: Arc<Cluster>,
+pub(super) struct Way {
+    pub(super) cluster: Arc<Cluster>,
     lanes: Lanes,
-    context: Context,
+    pub(super) context: Context,
 }
 
 type Exchange = (http::Request<RecvStream>, SendResponse<Bytes>);
@@ -37,19 +37,26 @@ impl Way {
     }
 
     fn with(addresses: &[SocketAddr], kind: Kind, configure: impl FnOnce(&mut config::Cluster)) -> Self {
-        let metrics = Metrics::new();
         let target = config::Target::Static(addresses.iter().copied().map(Into::into).collect());
         let mut cluster = config::Cluster::new("orders", target);
         cluster.connection.connect_timeout = Duration::from_secs(20);
         configure(&mut cluster);
+        Self::of(cluster, kind)
+    }
+
+    /// With health checks and outlier detection as configured.
+    pub(super) fn of(cluster: config::Cluster, kind: Kind) -> Self {
+        let metrics = Metrics::new();
         let clusters = Clusters::new([cluster], &metrics);
         clusters.discover();
         let context = Context::new(kind, Inbound::Grpc, metrics.unknown_method());
         let cluster = clusters.iter().next().map(Arc::clone).unwrap();
-        Self { cluster, lanes: Lanes::start(&clusters), context }
+        let lanes = Lanes::start(&clusters);
+        clusters.guard(std::slice::from_ref(&lanes));
+        Self { cluster, lanes, context }
     }
 
-    async fn call(&self, body: Body) -> Result<Response, CallError> {
+    pub(super) async fn call(&self, body: Body) -> Result<Response, CallError> {
         self.send(HeaderMap::new(), body).await
     }
 
@@ -95,7 +102,7 @@ fn ok() -> HeaderMap {
     HeaderMap::from_iter([(crate::grpc::GRPC_STATUS, "0".parse().unwrap())])
 }
 
-async fn within<T>(what: impl Future<Output = T>) -> T {
+pub(super) async fn within<T>(what: impl Future<Output = T>) -> T {
     tokio::time::timeout(Duration::from_secs(10), what).await.expect("within ten seconds")
 }
 

@@ -1,5 +1,5 @@
 //! `clusters.NAME.service_config`: gRPC's service config, verbatim (grpc/service_config/service_config.proto, gRFC A2, A6
-//! and A21), with gRPC's own validation. Only keys that gRPC would pass over are refused.
+//! and A21), with gRPC's own validation. Keys that gRPC would pass over are refused as everywhere.
 
 use crate::config::check::cluster::health;
 use crate::config::keys::{HEALTH_CHECK_CONFIG, RETRY_THROTTLING};
