@@ -1,4 +1,4 @@
-//! Addresses that swallow packets: 8 and 9. They take a network namespace, which only root can make.
+//! Addresses that swallow packets: 8 and 9. To drop them takes a network namespace, which only root can make.
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
@@ -10,6 +10,7 @@ use crate::{
     is_full,
     load::{Driver, Method, failures},
     namespace::Namespace,
+    proxy::{Faults, Proxy, Way},
     scripted::{Options, Scripted},
     scripts::answer,
     subject::{Setup, Subject, Which, idle},
@@ -56,7 +57,34 @@ pub async fn syn(which: Which) -> Verdict {
 pub async fn established(which: Which) -> Verdict {
     let mut verdict = Verdict::default();
     let Some((namespace, backend)) = site(2, &mut verdict).await else { return verdict };
-    let mut setup = Setup { inside: Some(Arc::clone(&namespace)), ..Setup::before(&backend) };
+    let setup = Setup { inside: Some(Arc::clone(&namespace)), ..Setup::before(&backend) };
+    let port = backend.addresses[1].port();
+    noticed(which, setup, &backend, |drop| namespace.drop_packets(port, drop), &mut verdict).await;
+    verdict
+}
+
+/// 9, where no packet can be dropped: a connection that is acknowledged by a kernel and answered by nobody.
+pub async fn stalled(which: Which) -> Verdict {
+    let mut verdict = Verdict::default();
+    let backend = Scripted::start_with(2, None, answer).await;
+    let proxy = Proxy::start(backend.addresses[1]).await;
+    let setup = Setup::new(&[backend.addresses[0], proxy.address]);
+    let stall = |stalled| {
+        let way = if stalled { Way::Stalled } else { Way::Open };
+        proxy.set(Faults { way, ..Faults::default() });
+    };
+    noticed(which, setup, &backend, stall, &mut verdict).await;
+    verdict
+}
+
+/// Breaks the way to the second address under load, and later mends it.
+async fn noticed(
+    which: Which,
+    mut setup: Setup,
+    backend: &Scripted,
+    break_off: impl Fn(bool),
+    verdict: &mut Verdict,
+) {
     let allowed = if is_full() { Duration::from_secs(20) } else { Duration::from_secs(5) };
     if !is_full() {
         setup.cluster = "http2: { keepalive_time: 2s, keepalive_timeout: 1s }".into();
@@ -66,28 +94,27 @@ pub async fn established(which: Which) -> Verdict {
     // Few enough that they do not fill the connection, which would be as good as noticing.
     let load = driver.run(Method::Create, "hole", if is_full() { 6 } else { 20 });
     tokio::time::sleep(Duration::from_millis(500)).await;
-    let dropped = Instant::now();
-    namespace.drop_packets(backend.addresses[1].port(), true);
+    let broken = Instant::now();
+    break_off(true);
     tokio::time::sleep(allowed + Duration::from_secs(2)).await;
     let records = load.end().await;
     let failed = failures(&records);
-    let last = failed.iter().map(|record| record.started).max().unwrap_or(dropped);
-    let noticed = last.saturating_duration_since(dropped);
+    let last = failed.iter().map(|record| record.started).max().unwrap_or(broken);
+    let after = last.saturating_duration_since(broken);
     verdict.saw(format_args!(
-        "noticed after {noticed:.1?}; of {} calls {} failed, all of them there",
+        "noticed after {after:.1?}; of {} calls {} failed, all of them there",
         records.len(),
         failed.len()
     ));
     verdict.expect(!failed.is_empty(), "no call failed, which shows nothing");
-    verdict.expect(noticed <= allowed, format_args!("calls still went there after {noticed:?}"));
+    verdict.expect(after <= allowed, format_args!("calls still went there after {after:?}"));
     verdict.expect(failed.iter().all(|record| matches!(record.code, 4 | 14)), format_args!("{failed:?}"));
     let others: Vec<_> = records.iter().filter(|record| record.peer == Some(0)).collect();
     let longest = others.iter().map(|record| record.latency).max().unwrap_or_default();
     verdict.expect(longest < Duration::from_millis(500), format_args!("a call elsewhere took {longest:?}"));
-    namespace.drop_packets(backend.addresses[1].port(), false);
-    comes_back(&backend, &driver, 1).await;
-    subject.settles(&mut verdict).await;
-    verdict
+    break_off(false);
+    comes_back(backend, &driver, 1).await;
+    subject.settles(verdict).await;
 }
 
 /// Backends at the machine's end of a namespace's link.
@@ -125,4 +152,9 @@ async fn s08_an_address_that_swallows_syns_costs_no_call() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn s09_a_black_hole_is_noticed_and_costs_no_other_call() {
     check(established(Which::Edgeway)).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn s09_a_stalled_connection_is_noticed_and_costs_no_other_call() {
+    check(stalled(Which::Edgeway)).await;
 }

@@ -9,8 +9,8 @@ use crate::{
     doors::{self, Door, Kind},
     load::{Driver, Method, Record, failures},
     port,
-    proxy::Proxy,
-    scripted::Scripted,
+    proxy::{Faults, Proxy},
+    scripted::{Scripted, bytes},
     scripts::{answer, answer_after, hold_after},
     subject::{Setup, Subject, Which, idle},
     verdict::Verdict,
@@ -73,7 +73,8 @@ pub async fn killed_mid_stream(which: Which) -> Verdict {
         let address = subject.address().to_owned();
         let (first, came) = tokio::sync::oneshot::channel();
         let call = tokio::spawn(async move {
-            doors::call(&address, door, Kind::Stream, "stream", || drop(first.send(()))).await
+            let first = || first.send(()).expect("the test waits for it");
+            doors::call(&address, door, Kind::Stream, "stream", first).await
         });
         came.await.expect("the stream begins");
         // What is on its way arrives: the messages were sent at once.
@@ -87,6 +88,34 @@ pub async fn killed_mid_stream(which: Which) -> Verdict {
         verdict.expect(attempts == 1, format_args!("{door:?}: replayed, {attempts} attempts"));
         subject.settles(&mut verdict).await;
     }
+    verdict.add(cut_mid_message(which).await);
+    verdict
+}
+
+/// Of 6: the connection is reset within a message.
+async fn cut_mid_message(which: Which) -> Verdict {
+    let mut verdict = Verdict::default();
+    let backend = Scripted::start(|call| {
+        let mut steps = hold_after(call, 2);
+        steps.insert(steps.len() - 1, bytes(&[0; 100_000]));
+        steps
+    })
+    .await;
+    let proxy = Proxy::start(backend.addresses[0]).await;
+    let subject = Subject::start(which, &Setup::new(&[proxy.address])).await;
+    let driver = Driver::open(subject.address(), 1).await;
+    let mut stream = driver.begin(Method::Watch, "cut", &[]).await.expect("the stream begins");
+    for _ in 0..2 {
+        verdict.expect(stream.message().await.is_some(), "the stream has no message");
+    }
+    proxy.set(Faults { cut_after: Some(proxy.to_client() + 10_000), ..Faults::default() });
+    backend.release("cut");
+    let record = stream.end().await;
+    verdict
+        .saw(format_args!("cut within a message: {} messages, then status {}", record.messages, record.code));
+    verdict
+        .expect(record.code == 14 && record.messages == 2, format_args!("cut within a message: {record:?}"));
+    subject.settles(&mut verdict).await;
     verdict
 }
 

@@ -7,10 +7,12 @@
 //!
 //! `EDGEWAY_FAULTS=full` gives scenarios about long times those of production; without it they are shortened.
 
+#![expect(clippy::indexing_slicing, reason = "a test that fails here says enough")]
+#![expect(clippy::print_stdout, reason = "what a scenario saw is shown with `--nocapture`")]
+
 #[path = "../support/client.rs"]
 mod client;
 #[path = "../support/dns.rs"]
-#[expect(dead_code, reason = "shared by all test binaries, each uses a part")]
 mod dns;
 #[path = "../support/doors.rs"]
 #[expect(dead_code, reason = "shared by all test binaries, each uses a part")]

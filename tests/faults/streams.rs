@@ -52,7 +52,8 @@ pub async fn two_at_a_time(which: Which) -> Verdict {
     subject.settles(&mut verdict).await;
     idle(&backend).await;
     let (errors, connections, phantoms) = backend.ledger().look(|seen| {
-        let gone = |id: &str| id.strip_prefix("call-").and_then(|id| id.parse().ok()).is_some_and(|id: u8| id < 150);
+        let gone =
+            |id: &str| id.strip_prefix("call-").and_then(|id| id.parse().ok()).is_some_and(|id: u8| id < 150);
         let phantoms = seen.calls.iter().filter(|call| call.at > left && gone(&call.id)).count();
         (seen.errors.clone(), seen.connections.len(), phantoms)
     });
@@ -196,7 +197,10 @@ pub async fn small_messages(which: Which) -> Verdict {
 }
 
 /// A browser's stream that is not read.
-struct Stalled(#[expect(dead_code, reason = "held open")] ::http::Response<hyper::body::Incoming>, Client);
+struct Stalled {
+    _answer: ::http::Response<hyper::body::Incoming>,
+    _client: Client,
+}
 
 impl Stalled {
     async fn open(address: &str) -> Self {
@@ -206,7 +210,7 @@ impl Stalled {
         let client = Client::over(stream, address, Version::One).await;
         let request = http::web("/ecommerce.v1.OrderService/WatchOrder", &WatchOrderRequest::default());
         let answer = client.send(request).await.expect("an answer");
-        Self(answer, client)
+        Self { _answer: answer, _client: client }
     }
 }
 

@@ -59,8 +59,6 @@ pub struct Record {
     pub messages: usize,
     pub started: Instant,
     pub latency: Duration,
-    /// The head's headers and the trailers.
-    pub headers: HeaderMap,
 }
 
 /// An answer that is read message by message.
@@ -239,11 +237,11 @@ impl Stream {
                     }
                     continue;
                 }
-                Ok(None) => return Record::read(id, started, head, messages),
+                Ok(None) => return Record::read(id, started, &head, messages),
                 Ok(Some(Err(error))) => format!("{error:?}"),
                 Err(_) => "it does not end".to_owned(),
             };
-            return Record { messages, headers: head, ..Record::broken(&id, started, broken) };
+            return Record { messages, ..Record::broken(&id, started, broken) };
         }
     }
 }
@@ -261,12 +259,12 @@ impl Record {
         self.code == 0
     }
 
-    fn read(id: String, started: Instant, headers: HeaderMap, messages: usize) -> Self {
+    fn read(id: String, started: Instant, headers: &HeaderMap, messages: usize) -> Self {
         let text = |name| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
         let code = text("grpc-status").parse().unwrap_or(BROKEN);
         let (reason, message) = (reason(text("grpc-status-details-bin")), text("grpc-message").to_owned());
         let peer = text("x-peer").parse().ok();
-        Self { id, code, reason, message, peer, messages, started, latency: started.elapsed(), headers }
+        Self { id, code, reason, message, peer, messages, started, latency: started.elapsed() }
     }
 
     fn broken(id: &str, started: Instant, message: String) -> Self {
@@ -279,7 +277,6 @@ impl Record {
             messages: 0,
             started,
             latency: started.elapsed(),
-            headers: HeaderMap::new(),
         }
     }
 }

@@ -23,6 +23,7 @@ pub struct Raw {
     /// Where it listens.
     pub address: SocketAddr,
     accepted: Arc<AtomicUsize>,
+    ended: Arc<AtomicUsize>,
     task: JoinHandle<()>,
 }
 
@@ -56,8 +57,8 @@ impl Raw {
     {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port on the loopback");
         let address = listener.local_addr().expect("a listener has an address");
-        let accepted = Arc::<AtomicUsize>::default();
-        let count = Arc::clone(&accepted);
+        let (accepted, ended) = (Arc::<AtomicUsize>::default(), Arc::<AtomicUsize>::default());
+        let (count, gone) = (Arc::clone(&accepted), Arc::clone(&ended));
         let task = tokio::spawn(async move {
             let mut connections = JoinSet::new();
             while let Ok((socket, _)) = listener.accept().await {
@@ -66,16 +67,25 @@ impl Raw {
                 let begun = Connection::begin(BufWriter::with_capacity(64 << 10, socket));
                 let begun = tokio::time::timeout(std::time::Duration::from_secs(5), begun).await;
                 if let Ok(Ok(connection)) = begun {
-                    connections.spawn(deed(connection));
+                    let (deed, gone) = (deed(connection), Arc::clone(&gone));
+                    connections.spawn(async move {
+                        let _ = deed.await;
+                        gone.fetch_add(1, Relaxed);
+                    });
                 }
             }
         });
-        Self { address, accepted, task }
+        Self { address, accepted, ended, task }
     }
 
     /// Connections so far.
     pub fn accepted(&self) -> usize {
         self.accepted.load(Relaxed)
+    }
+
+    /// Connections that have ended.
+    pub fn ended(&self) -> usize {
+        self.ended.load(Relaxed)
     }
 }
 
