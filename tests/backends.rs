@@ -491,19 +491,23 @@ async fn an_answer_before_the_end_of_the_request_is_delivered() {
     }
 }
 
-/// A stream gate: no more streams than the backend allows, and none refused.
+/// A stream gate: no more streams on a connection than the backend allows, and none refused.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_backend_that_takes_one_stream_at_a_time_gets_one_at_a_time() {
+    // As many as there may be connections.
+    const HELD: [&str; 4] = ["held-1", "held-2", "held-3", "held-4"];
     let backend = Scripted::start_with(1, Some(1), |call| match call.id.as_str() {
-        "first" => vec![Step::Request, Step::Hold, grpc(), order(), status(0)],
-        _ => vec![Step::Request, grpc(), order(), status(0)],
+        "other" => vec![Step::Request, grpc(), order(), status(0)],
+        _ => vec![Step::Request, Step::Hold, grpc(), order(), status(0)],
     })
     .await;
     let gateway = Edge::start(&backend.target(), "");
     let address = gateway.address();
-    let first = doors::call(address, Door::Rest, Kind::Unary, "first", || {});
+    let held = join_all(HELD.map(|id| doors::call(address, Door::Rest, Kind::Unary, id, || {})));
     let others = async {
-        backend.called("first").await;
+        for id in HELD {
+            backend.called(id).await;
+        }
         let mut others = std::pin::pin!(join_all(WAYS.map(|(door, kind)| doors::call(
             address,
             door,
@@ -511,15 +515,17 @@ async fn a_backend_that_takes_one_stream_at_a_time_gets_one_at_a_time() {
             "other",
             || {}
         ))));
-        // Their turn comes with the end of the first, so they cannot end before it is let go.
+        // Their turn comes with the end of a held one, so they cannot end before one is let go.
         tokio::select! {
             _ = &mut others => panic!("a second stream beside the one that is allowed"),
-            () = tokio::time::sleep(Duration::from_millis(200)) => backend.release("first"),
+            () = tokio::time::sleep(Duration::from_millis(200)) => backend.release("held-3"),
         }
-        others.await
+        let others = others.await;
+        HELD.iter().filter(|id| **id != "held-3").for_each(|id| backend.release(id));
+        others
     };
-    let (first, others) = tokio::join!(first, others);
-    for outcome in others.iter().chain([&first]) {
+    let (held, others) = tokio::join!(held, others);
+    for outcome in others.iter().chain(&held) {
         assert_eq!(outcome.statuses.first().map(|status| status.code), Some(0), "{outcome:#?}");
     }
     assert_eq!(backend.calls("other").len(), WAYS.len());

@@ -6,6 +6,7 @@ use tokio::time::Instant;
 use super::{
     activity::Activity,
     cluster::Cluster,
+    connection::Exchange,
     download,
     failure::{self, Class},
     lane::Permit,
@@ -60,7 +61,7 @@ impl Outgoing {
     pub(super) fn new(cluster: &Cluster, head: Parts, body: Body, context: Context) -> Self {
         let path = head.uri.into_parts().path_and_query.unwrap_or_else(|| PathAndQuery::from_static("/"));
         let uri = Uri::builder()
-            .scheme("http")
+            .scheme(cluster.scheme())
             .authority(cluster.authority().clone())
             .path_and_query(path)
             .build()
@@ -114,7 +115,7 @@ pub(super) async fn run(mut permit: Permit, outgoing: &mut Outgoing) -> Result<R
     let head = outgoing.head().map_err(Failed::last)?;
 
     let no_body = matches!(&outgoing.body, Payload::Whole(whole) if whole.chunks.is_empty());
-    let (response, mut stream) = match permit.connection().sender().send_request(head, no_body) {
+    let (answer, mut stream) = match permit.connection().sender().send_request(head, no_body) {
         Ok(opened) => opened,
         Err(error) => {
             permit.connection().close();
@@ -140,7 +141,8 @@ pub(super) async fn run(mut permit: Permit, outgoing: &mut Outgoing) -> Result<R
 
     let tally = Tally::start(&outgoing.context.metrics);
     permit.sent(tally.started(), outgoing.context.deadline);
-    let failed = |error: h2::Error, upload: Option<&Upload>| {
+    let exchange = Exchange::new(answer, permit);
+    let failed = |error: h2::Error, permit: &Permit, upload: Option<&Upload>| {
         match upload.and_then(Upload::error) {
             // Edgeway reset the stream because of what the client sent: that is the call's outcome.
             Some(error) => Failed::last(error),
@@ -156,12 +158,17 @@ pub(super) async fn run(mut permit: Permit, outgoing: &mut Outgoing) -> Result<R
     };
     let response = tokio::select! {
         biased;
-        response = response => response.map_err(|error| failed(error, upload.as_ref())),
+        (answer, permit) = exchange.answer() => {
+            match answer {
+                Ok(answer) => Ok((answer, permit)),
+                Err(error) => Err(failed(error, &permit, upload.as_ref())),
+            }
+        }
         // From the head on the download keeps this limit.
         idle = activity.idle() => Err(Failed::last(idle)),
     };
-    let response = match response {
-        Ok(response) => response,
+    let (response, permit) = match response {
+        Ok(answer) => answer,
         Err(failed) => {
             tally.ended(failed.error.status().code());
             return Err(failed);

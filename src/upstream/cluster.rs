@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use http::uri::Authority;
+use http::uri::{Authority, Scheme};
 use parking_lot::Mutex;
 use tokio::sync::{Notify, futures::Notified, watch};
 
@@ -14,6 +14,7 @@ use super::{
     health,
     member::Member,
     outlier::{self, Detector},
+    tls::Tls,
 };
 use crate::{
     config::{self, Address, Target},
@@ -38,6 +39,7 @@ pub struct Cluster {
     published: Notify,
     outlier: Option<Detector>,
     metrics: Arc<ClusterMetrics>,
+    tls: Option<Arc<Tls>>,
 }
 
 /// All clusters of a configuration; a cluster's place in it is its index.
@@ -65,10 +67,13 @@ impl Clusters {
         Self(clusters.collect())
     }
 
-    /// Starts discovery of every cluster on the current runtime.
+    /// Starts discovery of every cluster, and watching its TLS files, on the current runtime.
     pub fn discover(&self) {
         for cluster in self.iter() {
             tokio::spawn(discover::run(Arc::clone(cluster)));
+            if let Some(tls) = &cluster.tls {
+                tokio::spawn(Arc::clone(tls).follow(cluster.shared_name()));
+            }
         }
     }
 
@@ -92,6 +97,7 @@ impl Clusters {
 impl Cluster {
     fn new(index: usize, config: config::Cluster, metrics: Arc<ClusterMetrics>) -> Self {
         let authority = authority(&config.target);
+        let tls = config.tls.clone().map(|tls| Arc::new(Tls::new(tls, &config.target, &config.name)));
         let outlier = config.outlier_detection.clone().map(Detector::new);
         Self {
             index,
@@ -107,6 +113,7 @@ impl Cluster {
             published: Notify::new(),
             outlier,
             metrics,
+            tls,
         }
     }
 
@@ -166,6 +173,21 @@ impl Cluster {
     /// What calls carry as `:authority`: the target's name, whatever the client called the gateway.
     pub(super) fn authority(&self) -> &Authority {
         &self.authority
+    }
+
+    /// What calls carry as `:scheme`.
+    pub(super) fn scheme(&self) -> Scheme {
+        if self.tls.is_some() { Scheme::HTTPS } else { Scheme::HTTP }
+    }
+
+    /// How its connections are secured.
+    pub(super) fn tls(&self) -> Option<&Tls> {
+        self.tls.as_deref()
+    }
+
+    /// Whether a further connection may be opened beside those that its endpoints have.
+    pub(super) fn may_connect(&self) -> bool {
+        true
     }
 
     pub(super) fn endpoints(&self) -> watch::Receiver<Option<Arc<[Arc<Endpoint>]>>> {

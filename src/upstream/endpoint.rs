@@ -12,7 +12,7 @@ use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 use tokio::{sync::Notify, time::Instant};
 
-use super::{backoff::Backoff, balance::Traits, member::Member, outlier};
+use super::{backoff::Backoff, balance::Traits, connection::Pace, member::Member, outlier};
 use crate::{
     config::Address,
     telemetry::metrics::{EndpointMetrics, EndpointState},
@@ -44,6 +44,7 @@ pub struct Endpoint {
     reach: Mutex<Reach>,
     changed: Notify,
     metrics: Arc<EndpointMetrics>,
+    pace: Arc<Pace>,
 }
 
 #[derive(Debug)]
@@ -86,6 +87,7 @@ impl Endpoint {
             reach: Mutex::new(reach),
             changed: Notify::new(),
             metrics,
+            pace: Arc::default(),
         }
     }
 
@@ -218,6 +220,11 @@ impl Endpoint {
         self.reach.lock().error.clone()
     }
 
+    /// How often its connections may be asked for a sign of life.
+    pub(super) fn pace(&self) -> &Arc<Pace> {
+        &self.pace
+    }
+
     /// Unary calls in flight, of [`Endpoint::calls`].
     pub(super) fn unary(&self) -> usize {
         self.unary.load(Relaxed)
@@ -285,6 +292,12 @@ impl Endpoint {
                 None => changed.await,
             }
         }
+    }
+
+    /// An open connection gave no sign of life: others to the same address are not likely to be better.
+    pub(super) fn died(&self) {
+        self.connections.fetch_sub(1, Relaxed);
+        self.failed("the backend gave no sign of life", false);
     }
 
     /// An open connection was lost after `lifetime`.

@@ -19,6 +19,7 @@ use super::{
     cluster::{Cluster, Clusters},
     connection::Connection,
     endpoint::Endpoint,
+    grow,
     link::{Link, Phase},
     orca,
     outlier::{Trial, Verdict},
@@ -284,7 +285,10 @@ impl Lane {
                 Pick::Wait(Wait::Connection) => {
                     (connected_by.min(freed_by), "no connection was made in time")
                 }
-                Pick::Wait(Wait::Stream) => (freed_by, "every connection has as many streams as it may"),
+                Pick::Wait(Wait::Stream) => {
+                    grow::ask(&self.links.lock().listed, self.waiting.load(Relaxed), &self.cluster);
+                    (freed_by, "every connection has as many streams as it may")
+                }
             };
             if tokio::time::timeout_at(until, changed).await.is_err() {
                 let late = deadline.is_some_and(|deadline| deadline <= Instant::now());
@@ -341,7 +345,7 @@ impl Lane {
 }
 
 impl Permit {
-    pub(super) fn connection(&self) -> &Connection {
+    pub(super) fn connection(&self) -> &Arc<Connection> {
         &self.connection
     }
 
@@ -383,6 +387,14 @@ impl Permit {
     /// The attempt ended with this error.
     pub(super) fn broke(&self, error: &h2::Error) {
         self.trial.broke(error, || self.connection.is_first_lost());
+    }
+
+    /// Nobody waits for the attempt any more: what its endpoint is judged by has happened, though its place is not free.
+    pub(super) fn abandoned(&mut self) {
+        if !self.apart {
+            let (verdict, probe) = std::mem::replace(&mut self.trial, Trial::new(false)).close();
+            self.judge(verdict, probe);
+        }
     }
 
     fn judge(&self, verdict: Verdict, probe: bool) {

@@ -1,33 +1,36 @@
 //! One worker's way to one endpoint.
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicU8, AtomicU64, Ordering::Relaxed},
-    },
-    time::Duration,
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering::Relaxed},
 };
 
-use arc_swap::ArcSwapOption;
-use tokio::time::Instant;
+use parking_lot::Mutex;
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use super::{
     balance::Load,
+    cluster::Cluster,
     connection::{ConnectError, Connection},
     endpoint::Endpoint,
     lane::Lane,
+    tenure::Tenure,
 };
 use crate::telemetry::metrics::{ConnectResult, ConnectionState};
 
-/// Keeps a connection to an endpoint for as long as discovery lists it.
+/// Keeps connections to an endpoint for as long as discovery lists it: one, and more when that is full.
 #[derive(Debug)]
 pub(super) struct Link {
     pub(super) endpoint: Arc<Endpoint>,
-    connection: ArcSwapOption<Connection>,
+    /// What it offers, the oldest first.
+    tenures: Mutex<Vec<Arc<Tenure>>>,
+    /// Calls wait for one more connection than there are.
+    asked: AtomicBool,
     phase: AtomicU8,
     /// The last choice of its lane that fell on it.
     chosen: AtomicU64,
+    changed: Notify,
     removed: CancellationToken,
 }
 
@@ -47,9 +50,11 @@ impl Link {
     pub(super) fn start(endpoint: Arc<Endpoint>, lane: &Arc<Lane>) -> Arc<Self> {
         let link = Arc::new(Self {
             endpoint,
-            connection: ArcSwapOption::empty(),
+            tenures: Mutex::default(),
+            asked: AtomicBool::new(false),
             phase: AtomicU8::new(Phase::Connecting as u8),
             chosen: AtomicU64::new(0),
+            changed: Notify::new(),
             removed: CancellationToken::new(),
         });
         tokio::spawn(Arc::clone(&link).keep(Arc::clone(lane)));
@@ -58,7 +63,7 @@ impl Link {
 
     /// The connections that calls may use, the oldest first.
     pub(super) fn connections(&self) -> Vec<Arc<Connection>> {
-        self.connection.load_full().into_iter().collect()
+        self.tenures.lock().iter().map(|tenure| Arc::clone(&tenure.connection)).collect()
     }
 
     /// How busy it is, to this worker's eyes.
@@ -77,7 +82,7 @@ impl Link {
 
     pub(super) fn phase(&self) -> Phase {
         match self.phase.load(Relaxed) {
-            phase if phase == Phase::Ready as u8 => Phase::Ready,
+            _ if !self.tenures.lock().is_empty() => Phase::Ready,
             // Another worker's success is as good as an own one: this link is about to connect as well.
             phase if phase == Phase::Resting as u8 && !self.endpoint.is_free() => Phase::Resting,
             // And so is another worker's failure: the address rests for all.
@@ -96,8 +101,58 @@ impl Link {
         self.removed.cancel();
     }
 
+    /// Waits until that is so.
+    pub(super) async fn removed(&self) {
+        self.removed.cancelled().await;
+    }
+
+    /// Whether it may be asked for a connection beyond those that it has.
+    pub(super) fn may_grow(&self, most: usize) -> bool {
+        let tenures = self.tenures.lock();
+        let is_full = !tenures.is_empty() && tenures.iter().all(|tenure| tenure.connection.is_full());
+        is_full && tenures.len() < most && !self.is_asked()
+    }
+
+    /// Whether it has been asked, and not yet found that it can or cannot.
+    pub(super) fn is_asked(&self) -> bool {
+        self.asked.load(Relaxed)
+    }
+
+    /// Calls wait: one more connection.
+    pub(super) fn ask(&self) {
+        self.asked.store(true, Relaxed);
+        self.wake();
+    }
+
+    /// Whether there is an older connection than that of `tenure`.
+    pub(super) fn is_extra(&self, tenure: &Arc<Tenure>) -> bool {
+        self.tenures.lock().first().is_some_and(|first| !Arc::ptr_eq(first, tenure))
+    }
+
+    /// A connection is to be opened.
+    pub(super) fn wake(&self) {
+        self.changed.notify_waiters();
+    }
+
+    /// A connection is no longer offered.
+    pub(super) fn left(&self, tenure: &Arc<Tenure>, lane: &Lane) {
+        let mut tenures = self.tenures.lock();
+        tenures.retain(|other| !Arc::ptr_eq(other, tenure));
+        let last = tenures.is_empty();
+        drop(tenures);
+        if last {
+            self.set(Phase::Connecting);
+        }
+        lane.publish();
+        self.wake();
+    }
+
     async fn keep(self: Arc<Self>, lane: Arc<Lane>) {
         loop {
+            tokio::select! {
+                () = self.removed.cancelled() => return,
+                () = self.wants() => {}
+            }
             let ticket = loop {
                 tokio::select! {
                     () = self.removed.cancelled() => return,
@@ -106,26 +161,17 @@ impl Link {
                     () = self.endpoint.changed() => lane.publish(),
                 }
             };
-            self.set(Phase::Connecting, &lane);
-            let metrics = lane.cluster().metrics();
-            let connecting = metrics.connection(ConnectionState::Connecting);
-            let timeout = lane.cluster().config().connection.connect_timeout;
+            self.set(Phase::Connecting);
+            lane.publish();
             let opened = tokio::select! {
                 () = self.removed.cancelled() => return,
-                opened = Connection::open(self.endpoint.address(), timeout) => opened,
+                opened = self.open(lane.cluster()) => opened,
             };
-            drop(connecting);
-            metrics.connected(match &opened {
-                Ok(_) => ConnectResult::Success,
-                Err(ConnectError::Refused) => ConnectResult::Refused,
-                Err(ConnectError::TimedOut(_)) => ConnectResult::Timeout,
-                Err(ConnectError::Io(_) | ConnectError::NotHttp2(_)) => ConnectResult::Error,
-            });
             match opened {
                 Ok(connection) => {
                     ticket.succeeded();
                     lane.cluster().connected();
-                    self.serve(Arc::new(connection), &lane).await;
+                    self.offer(connection, &lane);
                 }
                 Err(error) => {
                     tracing::debug!(
@@ -135,54 +181,60 @@ impl Link {
                         "cannot connect"
                     );
                     ticket.failed(&error);
-                    self.set(Phase::Resting, &lane);
+                    self.asked.store(false, Relaxed);
+                    self.set(Phase::Resting);
+                    lane.publish();
                     lane.cluster().failed_to_connect();
                 }
-            }
-            if self.removed.is_cancelled() {
-                return;
             }
         }
     }
 
-    /// Offers a connection to calls until it takes no more of them.
-    async fn serve(&self, connection: Arc<Connection>, lane: &Arc<Lane>) {
-        let metrics = lane.cluster().metrics();
-        let ready = metrics.connection(ConnectionState::Ready);
-        let opened = Instant::now();
-        let trust = self.endpoint.trust();
-        self.connection.store(Some(Arc::clone(&connection)));
-        self.set(Phase::Ready, lane);
-        let patience = loop {
-            let limit = connection.limit();
-            tokio::select! {
-                // The peer itself decides how long its open streams may go on.
-                () = connection.closing() => break FOREVER,
-                () = self.removed.cancelled() => break DRAIN,
-                () = self.endpoint.given_up(trust) => break FOREVER,
-                // Calls that wait for a stream look again.
-                () = connection.grown(limit) => lane.publish(),
+    /// Waits until there is to be one more connection: for want of any, for calls, or as a successor.
+    async fn wants(&self) {
+        loop {
+            let changed = self.changed.notified();
+            tokio::pin!(changed);
+            changed.as_mut().enable();
+            if self.is_short() {
+                return;
             }
-        };
-        self.connection.store(None);
-        self.set(Phase::Connecting, lane);
-        self.endpoint.disconnected(opened.elapsed());
-        drop(ready);
-        let draining = metrics.connection(ConnectionState::Draining);
-        tokio::spawn(async move {
-            connection.retire(patience).await;
-            drop(draining);
-        });
+            changed.await;
+        }
     }
 
-    fn set(&self, phase: Phase, lane: &Lane) {
-        self.phase.store(phase as u8, Relaxed);
+    fn is_short(&self) -> bool {
+        let tenures = self.tenures.lock();
+        tenures.is_empty() || self.is_asked() || tenures.iter().any(|tenure| tenure.is_due())
+    }
+
+    async fn open(&self, cluster: &Cluster) -> Result<Connection, ConnectError> {
+        let metrics = cluster.metrics();
+        let connecting = metrics.connection(ConnectionState::Connecting);
+        let (address, settings) = (self.endpoint.address(), &cluster.config().connection);
+        let opened = Connection::open(address, cluster.tls(), settings, self.endpoint.pace()).await;
+        drop(connecting);
+        metrics.connected(opened.as_ref().map_or_else(ConnectError::result, |_| ConnectResult::Success));
+        opened
+    }
+
+    /// Offers a new connection to calls, in the place of one that is due where there is one.
+    fn offer(self: &Arc<Self>, connection: Connection, lane: &Arc<Lane>) {
+        let tenure = Tenure::new(connection);
+        let mut tenures = self.tenures.lock();
+        match tenures.iter().find(|tenure| tenure.is_due()) {
+            Some(due) => due.replace(),
+            None => self.asked.store(false, Relaxed),
+        }
+        tenures.push(Arc::clone(&tenure));
+        drop(tenures);
+        self.set(Phase::Ready);
         lane.publish();
+        tokio::spawn(tenure.serve(Arc::clone(self), Arc::clone(lane)));
+    }
+
+    /// Has no say while there are connections: their presence is the phase.
+    fn set(&self, phase: Phase) {
+        self.phase.store(phase as u8, Relaxed);
     }
 }
-
-/// How long calls on a removed endpoint may go on.
-const DRAIN: Duration = Duration::from_secs(30);
-
-/// Longer than any stream may last.
-const FOREVER: Duration = Duration::from_secs(24 * 3600);

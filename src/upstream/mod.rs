@@ -5,7 +5,7 @@
 //!   Endpoint  one address: calls in flight, backoff, what it last failed of        one per address
 //!   Lane      one worker's side of a cluster: what is ready, who waits             one per worker and cluster
 //!     Link    one worker's way to one endpoint: connects, reconnects, retires      one per worker and endpoint
-//!       Connection   one HTTP/2 connection and its stream gate
+//!       Connection   one HTTP/2 connection and its stream gate                     up to `connections_per_endpoint`
 //! Outbound    the tower service: picks an endpoint for each call, tries, tries again where that is safe
 //!   attempt   one try: send the head and body, receive head, body and status
 //! ```
@@ -29,6 +29,7 @@ mod discover;
 mod download;
 mod endpoint;
 mod failure;
+mod grow;
 mod health;
 mod lane;
 mod link;
@@ -39,6 +40,8 @@ mod outlier;
 mod snapshot;
 mod steer;
 mod tally;
+mod tenure;
+mod tls;
 mod upload;
 
 pub use cluster::{Cluster, Clusters, Health};

@@ -88,6 +88,8 @@ label! {
         Refused => "refused",
         /// `connect_timeout` passed.
         Timeout => "timeout",
+        /// The transport came up and could not be secured.
+        Tls => "tls",
         /// Anything else: unreachable, reset, not HTTP/2.
         Error => "error",
     }

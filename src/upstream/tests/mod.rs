@@ -1,5 +1,11 @@
 //! Calls over a lane to backends that are scripted frame by frame.
 
+mod brake;
+mod connections;
+mod hostile;
+mod secure;
+mod steering;
+
 use std::{future::poll_fn, net::SocketAddr, sync::Arc, time::Duration};
 
 use bytes::Bytes;
@@ -20,13 +26,18 @@ use crate::{
     telemetry::Metrics,
 };
 
-mod steering;
-
 /// A cluster, and the way out to it.
 pub(super) struct Way {
     pub(super) cluster: Arc<Cluster>,
     lanes: Lanes,
     pub(super) context: Context,
+}
+
+fn cluster<A: Into<Address>>(addresses: impl IntoIterator<Item = A>) -> config::Cluster {
+    let target = config::Target::Static(addresses.into_iter().map(Into::into).collect());
+    let mut cluster = config::Cluster::new("orders", target);
+    cluster.connection.connect_timeout = Duration::from_secs(20);
+    cluster
 }
 
 type Exchange = (http::Request<RecvStream>, SendResponse<Bytes>);
@@ -37,9 +48,7 @@ impl Way {
     }
 
     fn with(addresses: &[SocketAddr], kind: Kind, configure: impl FnOnce(&mut config::Cluster)) -> Self {
-        let target = config::Target::Static(addresses.iter().copied().map(Into::into).collect());
-        let mut cluster = config::Cluster::new("orders", target);
-        cluster.connection.connect_timeout = Duration::from_secs(20);
+        let mut cluster = cluster(addresses.iter().copied());
         configure(&mut cluster);
         Self::of(cluster, kind)
     }
