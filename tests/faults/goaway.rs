@@ -159,7 +159,7 @@ pub async fn too_many_pings(which: Which) -> Verdict {
     verdict.expect(codes == [0; 5], format_args!("after it {codes:?}"));
     verdict.expect(backend.connections() == connections + 1, "not one new connection");
     if let Some(gateway) = subject.edgeway() {
-        let told = gateway.program.log().matches("too_many_pings").count();
+        let told = gateway.program.log().matches("keepalive PINGs too many").count();
         verdict.expect(told == 1, format_args!("the log tells it {told} times: {}", gateway.program.log()));
     }
     subject.settles(&mut verdict).await;

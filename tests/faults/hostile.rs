@@ -63,9 +63,9 @@ async fn attacked(which: Which, attack: &'static Attack, verdict: &mut Verdict) 
     }
     let allowed: &[i32] = if attack.breaks { &[0, 13, 14] } else { &[0, 4, 13, 14] };
     verdict.expect(codes.iter().all(|code| allowed.contains(code)), format_args!("{name}: {codes:?}"));
-    let well = codes.iter().filter(|code| **code == 0).count();
-    verdict.expect(well >= 15, format_args!("{name}: only {well} calls of 30 went well: {codes:?}"));
-    verdict.expect(codes[20..] == [0; 10], format_args!("{name}: not left out after 20 calls: {codes:?}"));
+    // Left out after five failures, or not connected to while it is in backoff.
+    let failed = codes.iter().filter(|code| **code != 0).count();
+    verdict.expect(failed <= 8, format_args!("{name}: {failed} calls of 30 failed: {codes:?}"));
     if attack.breaks {
         let took = began.elapsed();
         verdict.expect(took < Duration::from_secs(4), format_args!("{name}: 30 calls took {took:?}"));
