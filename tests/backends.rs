@@ -86,6 +86,9 @@ const UNKNOWN: i64 = 2;
 const INTERNAL: i64 = 13;
 const UNAVAILABLE: i64 = 14;
 
+/// No call is tried again by a policy, so that each fault is seen as it is.
+const ONCE: &str = "policies: [{selector: \"*\", retry: never}]\n";
+
 /// Faults that end a call and leave its connection as it is.
 fn faults() -> Vec<Case> {
     vec![
@@ -193,7 +196,7 @@ async fn a_fault_of_the_backend_is_one_status_at_every_door() {
     let cases: Arc<Vec<Case>> = Arc::new(faults());
     let scripts = Arc::clone(&cases);
     let backend = Scripted::start(move |call| script(&scripts, call)).await;
-    let gateway = Edge::start(&backend.target(), "");
+    let gateway = Edge::start(&backend.target(), ONCE);
     for case in cases.iter() {
         check(&gateway, &backend, case).await;
     }
@@ -320,7 +323,7 @@ async fn a_status_of_the_backend_is_only_text() {
         vec![Step::Request, Step::Only(200, last)]
     })
     .await;
-    let gateway = Edge::start(&backend.target(), "");
+    let gateway = Edge::start(&backend.target(), ONCE);
     for kind_of_details in ["bangs", "list", "junk", "long", "sound"] {
         for place in ["head", "trailers"] {
             for (door, kind) in WAYS {
@@ -357,7 +360,7 @@ async fn check_connections(case: Case) {
     for ways in WAYS.chunks(5) {
         let scripts = Arc::clone(&cases);
         let backend = Scripted::start_with(2, None, move |call| script(&scripts, call)).await;
-        let gateway = Edge::start(&backend.target(), "");
+        let gateway = Edge::start(&backend.target(), ONCE);
         for (door, kind) in ways {
             tokio::time::timeout(PATIENCE, backend.connected()).await.expect("the gateway connects again");
             check_way(&gateway, &backend, case, *door, *kind).await;
@@ -467,7 +470,7 @@ async fn an_answer_before_the_end_of_the_request_is_delivered() {
             code => vec![Step::FirstBytes, only(&[("grpc-status", &code.to_string())])],
         })
         .await;
-        let gateway = Edge::start(&backend.target(), "");
+        let gateway = Edge::start(&backend.target(), ONCE);
         let (sender, receiver) = mpsc::channel(1);
         let url = format!("http://{}", gateway.address());
         let mut client = DiagnosticsServiceClient::connect(url).await.expect("the gateway accepts");
@@ -501,7 +504,7 @@ async fn a_backend_that_takes_one_stream_at_a_time_gets_one_at_a_time() {
         _ => vec![Step::Request, Step::Hold, grpc(), order(), status(0)],
     })
     .await;
-    let gateway = Edge::start(&backend.target(), "");
+    let gateway = Edge::start(&backend.target(), ONCE);
     let address = gateway.address();
     let held = join_all(HELD.map(|id| doors::call(address, Door::Rest, Kind::Unary, id, || {})));
     let others = async {

@@ -5,14 +5,16 @@
 mod client;
 #[path = "support/command.rs"]
 mod command;
+#[path = "support/demo.rs"]
+#[expect(dead_code, reason = "shared by all test binaries, each uses a part")]
+mod demo;
 #[path = "support/program.rs"]
 #[expect(dead_code, reason = "shared by all test binaries, each uses a part")]
 mod program;
 
 use std::{
-    io::{BufRead, BufReader},
     net::TcpListener,
-    process::{Child, Command, Stdio},
+    process::{Command, Stdio},
     sync::mpsc,
     thread,
     time::Duration,
@@ -28,6 +30,7 @@ use prost_types::{
 
 use client::Http;
 use command::{check, edgeway, folder, write};
+use demo::Demo;
 use program::Program;
 
 #[test]
@@ -218,46 +221,6 @@ const DEMO: &[(&str, &[&str])] = &[
     ("whether it is ready", &["\"ready\":true"]),
     ("what dashboards see", &["grpc_server_handled_total{", "OrderService"]),
 ];
-
-/// A running demo and what it printed.
-struct Demo {
-    child: Child,
-    lines: Vec<String>,
-}
-
-impl Demo {
-    fn start() -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_edgeway"))
-            .args(["demo", "--port", "0", "--admin-port", "0", "--web-port", "0"])
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("the binary can be started");
-        let stdout = BufReader::new(child.stdout.take().expect("standard output is piped"));
-        let (sender, receiver) = mpsc::channel();
-        thread::spawn(move || {
-            for line in stdout.lines().map_while(Result::ok) {
-                let _ = sender.send(line);
-            }
-        });
-        let mut demo = Self { child, lines: Vec::new() };
-        while !demo.lines.last().is_some_and(|line| line.starts_with("Ctrl-C")) {
-            match receiver.recv_timeout(PATIENCE) {
-                Ok(line) => demo.lines.push(line),
-                Err(_) => panic!("no last line after {:#?}", demo.lines),
-            }
-        }
-        demo
-    }
-}
-
-impl Drop for Demo {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
 
 #[test]
 fn a_set_in_an_edition_to_come_is_refused_in_words() {

@@ -74,9 +74,15 @@ fn configurations_load() {
     let flags = Flags { config: Some(root().join("deploy/edgeway/edgeway.yaml")), ..Flags::default() };
     let composed = config::load(&flags, &|_| None).expect("the configuration of docker-compose.yml");
     assert!(composed.warnings.is_empty(), "{:?}", composed.warnings);
-    let page = read("README.md");
-    let blocks = blocks(&page, "yaml");
-    assert!(blocks.len() >= 2, "found only {} configurations in README.md", blocks.len());
+    for page in ["README.md", "docs/routing.md"] {
+        configurations_of(page);
+    }
+}
+
+fn configurations_of(page: &str) {
+    let text = read(page);
+    let blocks = blocks(&text, "yaml");
+    assert!(blocks.len() >= 2, "found only {} configurations in {page}", blocks.len());
     let folder = tempfile::tempdir().expect("a temporary folder");
     for (line, yaml) in blocks {
         let file = folder.path().join(format!("line-{line}.yaml"));
@@ -84,9 +90,9 @@ fn configurations_load() {
         let flags = Flags { config: Some(file), ..Flags::default() };
         match config::load(&flags, &|_| None) {
             Ok(loaded) => {
-                assert!(loaded.warnings.is_empty(), "README.md:{line}: {:?}", loaded.warnings);
+                assert!(loaded.warnings.is_empty(), "{page}:{line}: {:?}", loaded.warnings);
             }
-            Err(report) => panic!("README.md:{line}: {report}"),
+            Err(report) => panic!("{page}:{line}: {report}"),
         }
     }
 }

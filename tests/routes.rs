@@ -124,6 +124,64 @@ fn what_cannot_be_read_is_refused_with_its_place() {
     check(folder.path(), &["routes"], 0, &["/S/M"]);
 }
 
+/// A canary by header, and shares with a mirror below it.
+const CALL_ROUTES: &str =
+    "  canary: { target: 'ipv4:127.0.0.1:1', descriptors: { reflection: never, protosets: [demo.binpb] } }
+routes:
+  - name: by-header
+    match: { selector: ecommerce.v1.OrderService.GetOrder, hosts: [localhost], headers: { x-version: v2 } }
+    cluster: canary
+  - name: shares
+    weighted_clusters: [{ name: demo, weight: 95 }, { name: canary, weight: 5 }]
+    sticky_header: user-id
+    mirror: { cluster: canary, fraction: 0.5 }
+";
+
+#[test]
+fn where_calls_go_is_a_table_of_its_own() {
+    let folder = configured(CALL_ROUTES);
+    write(&folder, "demo.binpb", ::edgeway::demo::FILE_DESCRIPTOR_SET);
+    check(
+        folder.path(),
+        &["routes"],
+        0,
+        &[
+            "ROUTE      CALLS                               HOSTS      HEADERS        CLUSTERS             STICKY   HASH  \
+             MIRROR      PLACE\n\
+             by-header  ecommerce.v1.OrderService.GetOrder  localhost  x-version: v2  canary               -        -     \
+             -           edgeway.yaml:",
+            "shares     *                                   *          -              demo 95%, canary 5%  user-id  -     \
+             canary 50%  edgeway.yaml:",
+        ],
+    );
+    let output = edgeway(folder.path(), &["routes", "--json"]);
+    let json: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    assert_eq!(json["calls"][1]["clusters"][1], serde_json::json!({ "name": "canary", "percent": 5.0 }));
+    // Whoever has none sees none.
+    let output = edgeway(configured("").path(), &["routes"]);
+    assert!(!String::from_utf8_lossy(&output.stdout).contains("CALLS"));
+}
+
+#[test]
+fn explain_says_which_cluster() {
+    let folder = configured(CALL_ROUTES);
+    write(&folder, "demo.binpb", ::edgeway::demo::FILE_DESCRIPTOR_SET);
+    let get = ["GET", "/v1/orders/order-1"];
+    let with = |headers: &[&'static str]| [&get[..], headers].concat();
+    let mirrored = "mirrored: 50% to canary";
+    explains(&folder, &get, 0, &["cluster: demo 95%, canary 5%, by the route shares", mirrored]);
+    let by_header = "cluster: canary, by the route by-header";
+    explains(&folder, &with(&["-H", "x-version: v2"]), 0, &[by_header]);
+    explains(&folder, &with(&["-H", "grpc-metadata-x-version: v2"]), 0, &[by_header]);
+    explains(
+        &folder,
+        &["GET", "http://a.test/v1/orders/order-1", "-H", "x-version: v2"],
+        0,
+        &["cluster: demo 95%, canary 5%, by the route shares", mirrored],
+    );
+    explains(&folder, &with(&["-H", "user-id: ann"]), 0, &["cluster: demo, by the route shares", mirrored]);
+}
+
 /// What `edgeway explain` says of a request: the lines that have to be there, and the exit code.
 #[track_caller]
 fn explains(folder: &TempDir, arguments: &[&str], code: i32, says: &[&str]) {

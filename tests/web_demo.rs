@@ -2,22 +2,23 @@
 //!
 //! `scripts/peers` installs what this needs from npm; the browser is `/usr/bin/chromium`, or what `CHROMIUM` names.
 
+#[path = "support/demo.rs"]
+mod demo;
+
 use std::{
     fs,
-    io::{BufRead, BufReader},
     path::Path,
-    process::{Child, Command, Output, Stdio},
-    sync::mpsc,
-    thread,
-    time::Duration,
+    process::{Command, Output, Stdio},
 };
+
+use demo::Demo;
 
 /// Each panel in headless Chromium, the page and the API on two origins.
 #[test]
 fn every_panel_works_in_a_browser() {
     let demo = Demo::start();
     // The program bounds each of its cases; this bound holds if the browser hangs all the same.
-    let output = run("timeout", &["--kill-after=5", "240", "node", "web-demo/tests/run.mjs", &demo.page]);
+    let output = run("timeout", &["--kill-after=5", "240", "node", "web-demo/tests/run.mjs", demo.page()]);
     let report = String::from_utf8_lossy(&output.stdout);
     assert!(
         output.status.success() && report.lines().filter(|line| line.starts_with("ok ")).count() >= 13,
@@ -62,49 +63,6 @@ fn the_bundle_is_what_its_sources_build_to() {
             "web-demo/dist/{} is not what its sources build to: run npm run build in web-demo",
             name.display(),
         );
-    }
-}
-
-/// A running demo, killed when it is dropped.
-struct Demo {
-    child: Child,
-    /// Where its page is.
-    page: String,
-}
-
-impl Demo {
-    fn start() -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_edgeway"))
-            .args(["demo", "--port", "0", "--admin-port", "0", "--web-port", "0"])
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("the binary can be started");
-        let stdout = BufReader::new(child.stdout.take().expect("standard output is piped"));
-        let (sender, receiver) = mpsc::channel();
-        // Reads to the end, so that a demo that goes on writing never waits for its reader.
-        thread::spawn(move || {
-            for line in stdout.lines().map_while(Result::ok) {
-                let _ = sender.send(line);
-            }
-        });
-        let mut demo = Self { child, page: String::new() };
-        while demo.page.is_empty() {
-            let line =
-                receiver.recv_timeout(Duration::from_secs(20)).expect("the demo says where its page is");
-            if let Some(page) = line.strip_prefix("web demo") {
-                page.trim().clone_into(&mut demo.page);
-            }
-        }
-        demo
-    }
-}
-
-impl Drop for Demo {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }
 

@@ -22,6 +22,8 @@ pub struct Context {
     pub metrics: Arc<MethodMetrics>,
     /// How attempts are made.
     pub attempts: Arc<AttemptPolicy>,
+    /// What `ring_hash` goes by, where a route says it.
+    pub hash: Option<u64>,
     /// What the access log will say, when there is one.
     pub journal: Option<Arc<Journal>>,
     /// When its door took it up; time is counted from here.
@@ -46,6 +48,7 @@ impl Context {
             inbound,
             metrics,
             attempts: Arc::default(),
+            hash: None,
             journal: None,
             started: Instant::now(),
             client_timeout: None,
@@ -86,6 +89,8 @@ pub enum DeadlineSource {
     Client,
     /// The `timeout` or the `max_timeout` of a policy.
     Policy,
+    /// `methodConfig.timeout` of the service config.
+    ServiceConfig,
 }
 
 impl DeadlineSource {
@@ -95,6 +100,7 @@ impl DeadlineSource {
             Self::None => "",
             Self::Client => "client",
             Self::Policy => "policy",
+            Self::ServiceConfig => "service_config",
         }
     }
 }

@@ -1,6 +1,6 @@
 //! A call that Edgeway itself ended.
 
-use std::{collections::HashMap, fmt};
+use std::{collections::HashMap, fmt, time::Duration};
 
 use http::StatusCode;
 use tonic::{Code, Status};
@@ -15,6 +15,8 @@ use crate::{
 pub mod reason {
     /// No backend has seen the call: it is safe to try again.
     pub const NOT_EXECUTED: &str = "NOT_EXECUTED";
+    /// No backend has seen the call, since as many are under way as may be: it is safe to try again, a little later.
+    pub const OVERLOADED: &str = "OVERLOADED";
     /// A backend may have run the call; only an idempotent one is safe to try again.
     pub const OUTCOME_UNKNOWN: &str = "OUTCOME_UNKNOWN";
     /// A backend ran the call and its answer could not be delivered.
@@ -55,6 +57,25 @@ impl CallError {
         let message = format!("{cluster}: {why}");
         let info = Some((reason::NOT_EXECUTED, Some(cluster)));
         Self::new(Code::Unavailable, message, info).flagged("UpstreamConnectionFailure")
+    }
+
+    /// No backend has seen the call, since as many are under way as may be (14, `OVERLOADED`).
+    ///
+    /// Asks for a second of patience, by a `RetryInfo`: what is too much now is too much in a moment.
+    pub fn overloaded(cluster: &str, why: impl fmt::Display) -> Self {
+        let metadata = HashMap::from([("cluster".to_owned(), cluster.to_owned())]);
+        let mut details = ErrorDetails::with_error_info(reason::OVERLOADED, DOMAIN, metadata);
+        details.set_retry_info(Some(OVERLOAD_REST));
+        let status = Status::with_error_details(Code::Unavailable, format!("{cluster}: {why}"), details);
+        let reason = Some(reason::OVERLOADED);
+        Self(Box::new(Inner { status, reason, cancelled: None, flag: "UpstreamOverflow" }))
+    }
+
+    /// The call was sent, and no message of an answer came in the time that one attempt has (14, `OUTCOME_UNKNOWN`).
+    pub fn attempt_late(cluster: &str, limit: Duration) -> Self {
+        let message = format!("{cluster}: no answer within {limit:?} (perAttemptRecvTimeout)");
+        let info = Some((reason::OUTCOME_UNKNOWN, Some(cluster)));
+        Self::new(Code::Unavailable, message, info).flagged("UpstreamRequestTimeout")
     }
 
     /// The cluster has no schema yet (14, `SCHEMA_NOT_LOADED`).
@@ -200,6 +221,11 @@ impl CallError {
         self
     }
 
+    /// The word that its ErrorInfo has, out of [`reason`].
+    pub fn reason(&self) -> Option<&'static str> {
+        self.0.reason
+    }
+
     /// What went wrong on the way, in Envoy's long names of response flags; empty where none fits.
     pub fn flag(&self) -> &'static str {
         self.0.flag
@@ -243,6 +269,9 @@ impl fmt::Display for CallError {
 }
 
 impl std::error::Error for CallError {}
+
+/// How long a client is asked to wait before it comes again to a cluster that is full.
+const OVERLOAD_REST: Duration = Duration::from_secs(1);
 
 /// The `domain` of every ErrorInfo that Edgeway makes.
 const DOMAIN: &str = "edgeway";

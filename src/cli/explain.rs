@@ -12,7 +12,7 @@ use super::{Configuration, FAILED, REFUSED, complain, say, survey};
 use crate::{
     codec,
     front::{
-        self, Account, Outcome, Standing,
+        self, Account, Outcome, Sent, Standing,
         bind::{Explanation, Origin},
     },
     plan::MethodPlan,
@@ -63,6 +63,9 @@ impl Explain {
         let body = self.body.unwrap_or_default().into();
         let account = runtime.block_on(front::explain(&survey.plan, &head, body));
         routes(&account);
+        if let Some(sent) = &account.sent {
+            clusters(sent);
+        }
         outcome(&account)
     }
 
@@ -116,6 +119,22 @@ fn routes(account: &Account<'_>) {
             binding.place,
             binding.method.target.0.name(),
         ));
+    }
+}
+
+/// Where a route of the configuration sends the request.
+fn clusters(sent: &Sent<'_>) {
+    let shares = || {
+        let shares = sent
+            .rule
+            .shares()
+            .map(|(percent, destination)| format!("{} {percent}%", destination.target.0.name()));
+        shares.collect::<Vec<_>>().join(", ")
+    };
+    let clusters = sent.certain.map_or_else(shares, |certain| certain.target.0.name().to_owned());
+    say(format_args!("cluster: {clusters}, by the route {}", sent.rule.route().name));
+    if let Some(mirror) = sent.rule.mirror() {
+        say(format_args!("mirrored: {}% to {}", mirror.percent(), mirror.destination.target.0.name()));
     }
 }
 

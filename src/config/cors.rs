@@ -6,7 +6,7 @@
 //! origin  = scheme "://" host [ ":" port ]              RFC 6454 section 6.2, as browsers write it
 //! ```
 
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
 use http::HeaderName;
 
@@ -104,13 +104,24 @@ impl OriginPattern {
 }
 
 impl HostPattern {
-    fn matches(&self, host: &str) -> bool {
+    /// Whether `host`, in lower case, is the one or below it.
+    pub fn matches(&self, host: &str) -> bool {
         match self {
             Self::Exact(exact) => exact == host,
             Self::Below(domain) => {
                 let labels = host.strip_suffix(domain.as_str()).and_then(|rest| rest.strip_suffix('.'));
                 labels.is_some_and(|labels| !labels.is_empty())
             }
+        }
+    }
+}
+
+/// As it is written.
+impl fmt::Display for HostPattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Exact(exact) => f.write_str(exact),
+            Self::Below(domain) => write!(f, "*.{domain}"),
         }
     }
 }

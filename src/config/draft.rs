@@ -5,8 +5,11 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use crate::config::policy::Policies;
 use crate::config::problems::Problems;
 use crate::config::report::{Diagnostic, Origin};
+use crate::config::suggest::{closest, did_you_mean};
+use crate::config::value::quoted;
 use crate::config::{
-    Admin, Cluster, Config, Cors, Http, Listener, OwnServices, Reflection, Rest, Runtime, Shutdown, Telemetry,
+    Admin, CallRoute, Cluster, Config, Cors, Http, Listener, OwnServices, Reflection, Rest, Runtime,
+    Shutdown, Telemetry,
 };
 
 /// A value and where it was written.
@@ -23,6 +26,9 @@ pub(super) struct Draft {
     pub(super) clusters: Vec<Given<Cluster>>,
     /// Whether anything was written of which clusters could have come, had it been valid.
     pub(super) clusters_written: bool,
+    pub(super) routes: Vec<CallRoute>,
+    /// The clusters that anything names.
+    pub(super) named_clusters: Vec<Given<String>>,
     pub(super) policies: Policies,
     pub(super) http: Http,
     pub(super) rest: Rest,
@@ -42,6 +48,8 @@ impl Default for Draft {
             admin: Given { value: default(Ipv4Addr::LOCALHOST, 9901), origin: Origin::Nowhere },
             clusters: Vec::new(),
             clusters_written: false,
+            routes: Vec::new(),
+            named_clusters: Vec::new(),
             policies: Policies::default(),
             http: Http::default(),
             rest: Rest::default(),
@@ -59,6 +67,7 @@ impl Draft {
     pub(super) fn finish(self, problems: &mut Problems) -> Config {
         self.addresses(problems);
         self.sources_of_schema(problems);
+        self.names(problems);
         if self.clusters.is_empty() && !self.clusters_written {
             problems.push(Diagnostic::error(Origin::Nowhere, "expected at least one cluster, found none").help(
                 "name a backend by `clusters:` in the configuration file (`--config FILE`, `EDGEWAY_CONFIG`, or \
@@ -70,6 +79,7 @@ impl Draft {
             listeners: self.listeners.into_iter().map(|given| given.value).collect(),
             admin: Admin { address: self.admin.value },
             clusters: self.clusters.into_iter().map(|given| given.value).collect(),
+            routes: self.routes,
             policies: self.policies,
             http: self.http,
             rest: self.rest,
@@ -99,6 +109,18 @@ impl Draft {
                 let message = format!("{name} and {other_name} both listen on {address}");
                 let help = format!("the other is from {other_origin}: give one of them another port");
                 problems.push(Diagnostic::error((*origin).clone(), message).help(help));
+            }
+        }
+    }
+
+    /// Only a cluster that there is can be named.
+    fn names(&self, problems: &mut Problems) {
+        let known: Vec<&str> = self.clusters.iter().map(|given| given.value.name.as_str()).collect();
+        for Given { value, origin } in &self.named_clusters {
+            if !known.contains(&value.as_str()) {
+                let near = did_you_mean(closest(value, &known));
+                let message = format!("expected the name of a cluster, found {}{near}", quoted(value));
+                problems.push(Diagnostic::error(origin.clone(), message));
             }
         }
     }

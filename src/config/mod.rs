@@ -13,6 +13,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 mod balancing;
+mod call_route;
 mod check;
 mod cluster;
 mod cors;
@@ -20,6 +21,7 @@ mod document;
 mod draft;
 mod environment;
 mod flags;
+mod header_match;
 mod http;
 mod keys;
 mod load;
@@ -41,10 +43,12 @@ mod tls;
 mod value;
 
 pub use balancing::{LoadBalancing, Locality, RingHash, SessionAffinity, SlowStart, WeightedRoundRobin};
+pub use call_route::{CallRoute, Mirror, WeightedCluster};
 pub use cluster::{Cluster, ConnectionSettings, Descriptors, Expose, Protos, Reflection};
 pub use cors::{Cors, HostPattern, OriginPattern, PortPattern};
 pub use environment::process_environment;
 pub use flags::Flags;
+pub use header_match::{HeaderMatch, HeaderTest, Pattern};
 pub use http::{Http, HttpBinding, HttpRule};
 pub use load::{Loaded, load};
 pub use policy::{Policies, Policy, PolicyRule, Retry};
@@ -74,6 +78,8 @@ pub struct Config {
     pub admin: Admin,
     /// At least one, in the order of the file; names are unique.
     pub clusters: Vec<Cluster>,
+    /// Where calls go that are not to go to the cluster that lists their service, in the order of the file.
+    pub routes: Vec<CallRoute>,
     /// Deadlines and limits by selector.
     pub policies: Policies,
     /// HTTP rules that stand for those of the proto files.

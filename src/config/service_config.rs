@@ -93,6 +93,8 @@ pub struct RetryThrottling {
 /// What attempts of a method's calls go by, worked out once for each method.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct AttemptPolicy {
+    /// The longest deadline, by `methodConfig.timeout`; `None` for none of its own.
+    pub timeout: Option<Duration>,
     /// How a call is tried again; `None` for not.
     pub again: Option<Again>,
     /// Whether a call waits for an endpoint when none can be reached.

@@ -20,6 +20,7 @@ mod cors;
 mod gate;
 mod grpc;
 mod grpc_web;
+mod host;
 mod json;
 mod linger;
 mod open;
@@ -30,7 +31,7 @@ mod websocket;
 pub use websocket::intake;
 
 pub use own::{Own, Serving};
-pub use rest::{Account, Considered, Outcome, Standing, bind, explain};
+pub use rest::{Account, Considered, Outcome, Sent, Standing, bind, explain};
 
 use std::sync::Arc;
 
@@ -99,8 +100,9 @@ impl Edge {
         let door = classify::classify(&request);
         let access = Access::open(&self.0.access, &request, door);
         let journal = access.as_ref().map(Access::journal);
-        let opening = Opening { plan, calls: self.0.calls.clone(), own: self.0.own.clone(), journal };
         let (head, body) = request.into_parts();
+        let host = plan.asks_hosts.then(|| host::named(&head)).flatten();
+        let opening = Opening { plan, calls: self.0.calls.clone(), own: self.0.own.clone(), journal, host };
         let (mut body, linger) = linger::watch(&head, body);
         if let Some(access) = &access {
             body = access.count(body);

@@ -9,8 +9,10 @@ use super::own::Own;
 use crate::{
     call::{Body, CallError, Context, Inbound, Journal, Request, Response},
     grpc::{GRPC_TIMEOUT, timeout},
-    plan::{MethodPlan, Plan},
-    policy::Stack,
+    plan::{Asked, Choice, MethodPlan, Mirror, Plan},
+    policy::{self, Stack},
+    telemetry::metrics::MirrorResult,
+    upstream::Target,
 };
 
 /// What a door has at hand to open a call with.
@@ -21,6 +23,8 @@ pub(super) struct Opening {
     pub(super) calls: Stack,
     pub(super) own: Own,
     pub(super) journal: Option<Arc<Journal>>,
+    /// The host that the client named, where a route looks at it.
+    pub(super) host: Option<String>,
 }
 
 impl Opening {
@@ -39,21 +43,46 @@ impl Opening {
     pub(super) async fn call(
         mut self,
         method: &Arc<MethodPlan>,
-        context: Context,
+        mut context: Context,
         headers: HeaderMap,
-        body: Body,
+        mut body: Body,
     ) -> Result<Response, CallError> {
-        let mut request = Request::new(body);
-        *request.method_mut() = Method::POST;
-        *request.version_mut() = Version::HTTP_2;
-        // The schema's own path: a query that a client wrote behind it names no method of a backend.
-        *request.uri_mut() = method.uri.clone();
-        *request.headers_mut() = headers;
-        let extensions = request.extensions_mut();
-        extensions.insert(context);
-        extensions.insert(method.target.clone());
-        extensions.insert(Arc::clone(method));
-        self.calls.call(request).await
+        let mut target = &method.target;
+        if let Some(choice) = choose(method, &headers, self.host.as_deref()) {
+            target = &choice.destination.target;
+            context.attempts = Arc::clone(&choice.destination.attempts);
+            context.hash = choice.hash;
+            if let Some(mirror) = choice.mirror {
+                body = self.copy(mirror, method, &context, &headers, body);
+            }
+        }
+        self.calls.call(request(method, target.clone(), context, headers, body)).await
+    }
+
+    /// Sends a copy of a call; its body is given back.
+    fn copy(
+        &self,
+        mirror: &Arc<Mirror>,
+        method: &Arc<MethodPlan>,
+        context: &Context,
+        headers: &HeaderMap,
+        body: Body,
+    ) -> Body {
+        let whole = match body.into_whole() {
+            Ok(whole) => whole,
+            Err(body) => {
+                mirror.metrics.ended(MirrorResult::TooLarge);
+                return body;
+            }
+        };
+        let mut context = context.clone();
+        // A call may go without a deadline while its caller waits. For a copy nobody waits.
+        let time = context.client_timeout.or(method.policy.timeout).unwrap_or(COPY_TIME);
+        context.client_timeout = Some(time);
+        let target = mirror.destination.target.clone();
+        let copy = request(method, target, context, headers.clone(), Body::whole(whole.clone()));
+        policy::mirror(&self.calls, Arc::clone(mirror), copy);
+        Body::whole(whole)
     }
 
     /// Counts a call that ends before there was one: its method, if any, and its status.
@@ -66,6 +95,36 @@ impl Opening {
         }
         error
     }
+}
+
+/// Where a route sends the call; `None` where none takes it.
+pub(super) fn choose<'p>(
+    method: &'p MethodPlan,
+    headers: &HeaderMap,
+    host: Option<&str>,
+) -> Option<Choice<'p>> {
+    let destinations = method.destinations.as_ref()?;
+    destinations.choose(Asked { headers, host }, |below| fastrand::u32(..below))
+}
+
+fn request(
+    method: &Arc<MethodPlan>,
+    target: Target,
+    context: Context,
+    headers: HeaderMap,
+    body: Body,
+) -> Request {
+    let mut request = Request::new(body);
+    *request.method_mut() = Method::POST;
+    *request.version_mut() = Version::HTTP_2;
+    // The schema's own path: a query that a client wrote behind it names no method of a backend.
+    *request.uri_mut() = method.uri.clone();
+    *request.headers_mut() = headers;
+    let extensions = request.extensions_mut();
+    extensions.insert(context);
+    extensions.insert(target);
+    extensions.insert(Arc::clone(method));
+    request
 }
 
 /// How long the body of a request may take: no longer than the call.
@@ -91,3 +150,6 @@ pub(super) fn grpc_timeout(headers: &mut HeaderMap, context: &mut Context) -> Re
 
 /// How long the body of a request may take where the call may take longer.
 const BODY_TIME: Duration = Duration::from_secs(30);
+
+/// How long a copy may take of a call that may take any time: the default of `timeout`.
+const COPY_TIME: Duration = Duration::from_secs(15);

@@ -10,7 +10,7 @@ mod survey;
 use std::{io, net::SocketAddr, sync::Arc};
 
 use arc_swap::ArcSwap;
-use tokio::{net::TcpListener, sync::watch};
+use tokio::{net::TcpListener, runtime::Handle, sync::watch};
 use tokio_util::sync::CancellationToken;
 
 use self::{inspect::Inspector, schemas::Schemas};
@@ -197,6 +197,7 @@ async fn start_workers(
         let own = (config.own_services, serving.clone(), stops.drain.clone());
         let cors = config.cors.clone();
         let build = move || {
+            metrics.worker(index, Handle::current());
             let lanes = Lanes::start(&clusters);
             let calls = policy::stack(Outbound::new(lanes.clone()), &metrics);
             let (switches, serving, stop) = own;

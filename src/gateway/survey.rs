@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use super::{SchemaError, Schemas, load_files, sources};
 use crate::{
-    config::Config,
+    config::{CallRoute, Config},
     plan::{Plan, Warning},
     telemetry::Metrics,
     upstream::{Clusters, Lanes, Outbound},
@@ -15,6 +15,8 @@ use crate::{
 pub struct Survey {
     /// Its plan. Clusters that did not say in time what they have are in [`Plan::missing`].
     pub plan: Arc<Plan>,
+    /// The routes that say which cluster calls go to, in the order in which they are asked.
+    pub routes: Vec<CallRoute>,
     /// What it would warn of.
     pub warnings: Vec<Warning>,
 }
@@ -37,5 +39,6 @@ pub async fn survey(config: Config, patience: Duration) -> Result<Survey, Schema
     schemas.follow(&Outbound::new(lanes));
     // What is late is missing, and the plan says so.
     let _ = tokio::time::timeout(patience, schemas.asked()).await;
-    Ok(Survey { plan: schemas.plan().load_full(), warnings: schemas.warnings() })
+    let plan = schemas.plan().load_full();
+    Ok(Survey { plan, routes: config.routes.clone(), warnings: schemas.warnings() })
 }

@@ -10,6 +10,7 @@
 //! | `accept*`, `content-encoding` | negotiated at the door, meaningless behind it |
 //! | `origin`, `referer`, `sec-*`, `priority`, `dnt`, `x-grpc-web`, ... | browser noise |
 //! | values with bytes outside 0x20..=0x7e | gRPC metadata has none (grpc `doc/PROTOCOL-HTTP2.md`) |
+//! | `x-edgeway-*` | what Edgeway tells backends of a call is not for its client to say |
 //! | `forwarded`, `x-forwarded-*`, `x-real-ip`, `x-envoy-*` | a client could claim to be anyone |
 //!
 //! `-bin` values pass as the base64 they are: on the wire of HTTP/2 they are base64 as well.
@@ -90,11 +91,16 @@ pub fn from_backend(headers: &mut HeaderMap) {
     }
 }
 
+/// Whether a client's header of this name, in lower case, becomes metadata.
+pub fn crosses(name: &str) -> bool {
+    crosses_inwards(name) && !name.starts_with("grpc-")
+}
+
 fn crosses_inwards(name: &str) -> bool {
     if let Some(rest) = name.strip_prefix("grpc-") {
         return matches!(rest, "timeout" | "encoding" | "accept-encoding");
     }
-    let prefixes = ["accept", "sec-", "x-forwarded-", "x-envoy-", "access-control-", "proxy-"];
+    let prefixes = ["accept", "sec-", "x-forwarded-", "x-envoy-", "x-edgeway-", "access-control-", "proxy-"];
     !is_hop_by_hop(name)
         && !prefixes.iter().any(|prefix| name.starts_with(prefix))
         && !matches!(
@@ -197,6 +203,7 @@ mod tests {
             "grpc-status",
             "grpc-previous-rpc-attempts",
             "x-grpc-web",
+            "x-edgeway-mirror",
             "keep-alive",
             "priority",
             "via",

@@ -34,6 +34,12 @@ pub const GRPC_ENCODING: HeaderName = HeaderName::from_static("grpc-encoding");
 /// What compression the sender of this header can read.
 pub const GRPC_ACCEPT_ENCODING: HeaderName = HeaderName::from_static("grpc-accept-encoding");
 
+/// How many attempts a retry or hedging policy made before this one.
+pub const GRPC_PREVIOUS_RPC_ATTEMPTS: HeaderName = HeaderName::from_static("grpc-previous-rpc-attempts");
+
+/// When a server wants to be asked again, in milliseconds; below zero for never.
+pub const GRPC_RETRY_PUSHBACK_MS: HeaderName = HeaderName::from_static("grpc-retry-pushback-ms");
+
 /// Splits `/package.Service/Method` into its two names; `None` for any other shape.
 pub fn split_path(path: &str) -> Option<(&str, &str)> {
     let (service, method) = path.strip_prefix('/')?.split_once('/')?;

@@ -4,11 +4,11 @@ use std::{collections::HashMap, fmt, sync::Arc};
 
 use prost_reflect::DescriptorPool;
 
-use super::{MethodPlan, Plan, routes::Routes};
+use super::{MethodPlan, Plan, attempts, destination::Router, routes::Routes};
 use crate::{
     codec::{Codecs, ReadOptions, WriteOptions},
-    config::{self, Again, AttemptPolicy, Config, RestPolicy, RetryPolicy},
-    schema::{self, Idempotency, Schema},
+    config::{self, Config, RestPolicy},
+    schema::{self, Schema},
     telemetry::Metrics,
     upstream::{Cluster, Target},
 };
@@ -46,6 +46,7 @@ impl Plan {
             metrics,
             methods: HashMap::new(),
             routes: Routes::new(config),
+            router: Router::new(config, sources, metrics),
             warnings: Vec::new(),
         };
         let mut missing = Vec::new();
@@ -58,11 +59,14 @@ impl Plan {
         let (routes, of_routes) = compiler.routes.finish(missing.is_empty());
         let mut warnings = compiler.warnings;
         warnings.extend(of_routes);
+        let asks_hosts = compiler.router.asks_hosts();
+        warnings.extend(compiler.router.finish(missing.is_empty()));
         let rest = config.rest_default();
         let plan = Self {
             generation,
             methods: compiler.methods,
             routes,
+            asks_hosts,
             builtin: schema::builtin(),
             missing,
             schemas: sources.iter().filter_map(|source| source.schema.clone().ok()).collect(),
@@ -79,6 +83,7 @@ struct Compiler<'a> {
     metrics: &'a Metrics,
     methods: HashMap<Arc<str>, Arc<MethodPlan>>,
     routes: Routes<'a>,
+    router: Router<'a>,
     warnings: Vec<Warning>,
 }
 
@@ -103,6 +108,9 @@ impl Compiler<'_> {
                 let first = first.target.0.name().to_owned();
                 if !taken.contains(&&*method.service) {
                     taken.push(&method.service);
+                    if self.router.sends(&method.service, source.cluster.name(), schema) {
+                        continue;
+                    }
                     self.warn(
                         source.cluster.name(),
                         format_args!(
@@ -113,6 +121,7 @@ impl Compiler<'_> {
                 }
                 continue;
             }
+            self.hedging(method, source);
             let plan = Arc::new(self.method(method, source, schema.pool(), &codecs));
             self.methods.insert(path, Arc::clone(&plan));
             self.routes.add(plan);
@@ -120,20 +129,24 @@ impl Compiler<'_> {
     }
 
     fn method(
-        &self,
+        &mut self,
         method: &Arc<schema::Method>,
         source: &Source,
         pool: &DescriptorPool,
         codecs: &Codecs,
     ) -> MethodPlan {
-        let policy = self.config.policy_for(&method.service, &method.name);
+        let mut policy = self.config.policy_for(&method.service, &method.name);
         let rest = self.config.rest_for(&method.service, &method.name);
-        let attempts = attempts(&source.config.service_config, method);
+        let found = source.config.service_config.method(&method.service, &method.name);
+        if let Some(found) = found {
+            attempts::limit(&mut policy, found);
+        }
         MethodPlan {
-            attempts: Arc::new(attempts),
+            attempts: Arc::new(attempts::attempts(found, &policy, method)),
             uri: method.path.parse().unwrap_or_default(),
             kind: method.kind,
             target: Target(Arc::clone(&source.cluster)),
+            destinations: self.router.of(method, &policy),
             metrics: self.metrics.method(method.kind.label(), &method.service, &method.name),
             pool: pool.clone(),
             input: codecs.codec(&method.input),
@@ -146,22 +159,26 @@ impl Compiler<'_> {
         }
     }
 
+    /// Tells of a method that is named to be hedged and is not; a wildcard means those that can be.
+    fn hedging(&mut self, method: &schema::Method, source: &Source) {
+        let found = source.config.service_config.method(&method.service, &method.name);
+        let hedged = found.filter(|found| matches!(found.again, Some(config::Again::Hedge(_))));
+        let named = hedged.is_some_and(|found| found.names.iter().any(|name| name.method == method.name));
+        let policy = self.config.policy_for(&method.service, &method.name);
+        if named && !attempts::may_hedge(&policy, method) {
+            self.warn(
+                source.cluster.name(),
+                format_args!(
+                    "service_config: {} is not hedged, which is only for unary methods with idempotency_level = \
+                     NO_SIDE_EFFECTS",
+                    method.selector()
+                ),
+            );
+        }
+    }
+
     fn warn(&mut self, place: &str, message: impl fmt::Display) {
         self.warnings.push(Warning { place: place.to_owned(), message: message.to_string() });
-    }
-}
-
-/// A method's own words say whether it may be sent again; how, the service config, or else what suits most.
-fn attempts(service_config: &config::ServiceConfig, method: &schema::Method) -> AttemptPolicy {
-    let no_side_effects = method.idempotency == Idempotency::NoSideEffects;
-    let idempotent = no_side_effects || method.idempotency == Idempotency::Idempotent;
-    let found = service_config.method(&method.service, &method.name);
-    let again = found.and_then(|found| found.again.clone());
-    AttemptPolicy {
-        again: again.or_else(|| idempotent.then(|| Again::Retry(RetryPolicy::idempotent()))),
-        wait_for_ready: found.and_then(|found| found.wait_for_ready).unwrap_or_default(),
-        idempotent,
-        no_side_effects,
     }
 }
 

@@ -3,12 +3,15 @@
 //! A [`Plan`] never changes. A reload compiles another and swaps the one pointer that all doors read; a call keeps the
 //! plan that it began with to its end.
 
+mod attempts;
 mod binding;
 mod compile;
+mod destination;
 mod routes;
 
 pub use binding::{Binding, BodyBinding, RuleSource};
 pub use compile::{Source, Warning};
+pub use destination::{Asked, Choice, Destination, Destinations, Mirror, Rule};
 pub use routes::check_templates;
 
 use std::{collections::HashMap, sync::Arc};
@@ -33,6 +36,8 @@ pub struct Plan {
     methods: HashMap<Arc<str>, Arc<MethodPlan>>,
     /// REST routes of all clusters.
     pub routes: route::Table<Binding>,
+    /// Whether a route of any method looks at the host that a caller named.
+    pub asks_hosts: bool,
     /// Resolves the types of error details where no method is known.
     pub builtin: DescriptorPool,
     /// Clusters whose services are not known yet, with the reason.
@@ -62,8 +67,10 @@ pub struct MethodPlan {
     pub rest: RestPolicy,
     /// How attempts of its calls are made.
     pub attempts: Arc<AttemptPolicy>,
-    /// Where its calls go.
+    /// Where its calls go that no route takes.
     pub target: Target,
+    /// The routes that select it, if any does.
+    pub destinations: Option<Destinations>,
     /// Where its calls are counted.
     pub metrics: Arc<MethodMetrics>,
     /// Resolves the types of `Any` and of error details.

@@ -6,6 +6,7 @@
 //! | unary, it named none | `timeout`, unless that is `none` | |
 //! | stream, the client named a timeout | that, at most `max_stream_duration` | idle and expiry |
 //! | stream, it named none | none | idle and expiry |
+//! | any, `methodConfig.timeout` in the service config | that at most, and that where there is none | |
 //!
 //! `max_stream_duration` is jittered by 10 %, or all streams that one deploy started would end in the same second.
 //! This layer decides and enforces up to the head of the answer. From there on the way out does: a client that does not
@@ -57,7 +58,7 @@ where
         let plan = request.extensions().get::<Arc<MethodPlan>>().cloned();
         let until = match (plan, request.extensions_mut().get_mut::<Context>()) {
             (Some(plan), Some(context)) => {
-                set(context, &plan.policy, fastrand::f64());
+                set(context, &plan.policy, context.attempts.timeout, fastrand::f64());
                 first(context.deadline, context.expires)
             }
             _ => None,
@@ -82,7 +83,7 @@ fn first(deadline: Option<Instant>, expires: Option<Instant>) -> Option<(Instant
 }
 
 /// Fills in the times of a call; `random` is uniform in 0..1.
-fn set(context: &mut Context, policy: &Policy, random: f64) {
+fn set(context: &mut Context, policy: &Policy, service: Option<Duration>, random: f64) {
     let started = context.started;
     let client = context.client_timeout.map(|timeout| (timeout, DeadlineSource::Client));
     let chosen = if context.kind == Kind::Unary {
@@ -94,6 +95,11 @@ fn set(context: &mut Context, policy: &Policy, random: f64) {
             longest.and_then(|longest| started.checked_add(longest.mul_f64(0.9 + 0.2 * random)));
         context.idle_timeout = policy.stream_idle_timeout;
         client.map(|chosen| longest.map_or(chosen, |longest| clamp(chosen, longest)))
+    };
+    let service = service.map(|timeout| (timeout, DeadlineSource::ServiceConfig));
+    let chosen = match (chosen, service) {
+        (Some(chosen), Some(service)) => Some(if service.0 < chosen.0 { service } else { chosen }),
+        (chosen, service) => chosen.or(service),
     };
     if let Some((timeout, source)) = chosen {
         context.deadline = started.checked_add(timeout);
@@ -155,9 +161,19 @@ mod tests {
     }
 
     fn check(kind: Kind, policy: &Policy, client: Option<u64>, expect: Option<(u64, DeadlineSource)>) {
+        check_service(kind, policy, None, client, expect);
+    }
+
+    fn check_service(
+        kind: Kind,
+        policy: &Policy,
+        service: Option<u64>,
+        client: Option<u64>,
+        expect: Option<(u64, DeadlineSource)>,
+    ) {
         let mut context = Context::new(kind, Inbound::Grpc, Metrics::new().unknown_method());
         context.client_timeout = client.map(Duration::from_secs);
-        set(&mut context, policy, 0.5);
+        set(&mut context, policy, service.map(Duration::from_secs), 0.5);
         let found = context
             .deadline
             .map(|deadline| ((deadline - context.started).as_secs(), context.deadline_source));
@@ -175,5 +191,18 @@ mod tests {
         check(Kind::ServerStream, &policy(), None, None);
         check(Kind::Bidi, &policy(), Some(301), Some((301, Client)));
         check(Kind::Bidi, &policy(), Some(u64::MAX), Some((3600, DeadlineSource::Policy)));
+    }
+
+    #[tokio::test]
+    async fn a_timeout_of_the_service_config_is_the_most() {
+        use DeadlineSource::{Client, ServiceConfig};
+        let none = Policy { timeout: None, ..policy() };
+        for kind in [Kind::Unary, Kind::ServerStream] {
+            check_service(kind, &policy(), Some(5), None, Some((5, ServiceConfig)));
+            check_service(kind, &policy(), Some(5), Some(4), Some((4, Client)));
+            check_service(kind, &policy(), Some(5), Some(6), Some((5, ServiceConfig)));
+            check_service(kind, &none, Some(5), None, Some((5, ServiceConfig)));
+        }
+        check_service(Kind::Unary, &policy(), Some(20), None, Some((15, DeadlineSource::Policy)));
     }
 }

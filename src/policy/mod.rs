@@ -11,8 +11,10 @@
 
 mod deadline;
 mod limit;
+mod mirror;
 mod record;
 
+pub use mirror::mirror;
 pub use record::Record;
 
 use crate::{

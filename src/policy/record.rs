@@ -47,6 +47,13 @@ impl<S> Record<S> {
     }
 }
 
+impl<S: Clone> Record<S> {
+    /// What is recorded, for calls that are not to be.
+    pub(super) fn uncounted(&self) -> S {
+        self.inner.clone()
+    }
+}
+
 impl<S> Service<Request> for Record<S>
 where
     S: Service<Request, Response = Response, Error = CallError>,

@@ -1,5 +1,7 @@
 //! One try of a call on one endpoint.
 
+use std::sync::Arc;
+
 use http::{HeaderMap, HeaderValue, Method, Uri, Version, header, request::Parts, uri::PathAndQuery};
 use tokio::time::Instant;
 
@@ -8,7 +10,7 @@ use super::{
     cluster::Cluster,
     connection::Exchange,
     download,
-    failure::{self, Class},
+    failure::{Class, Failed},
     lane::Permit,
     tally::Tally,
     upload::{Source, Upload},
@@ -16,7 +18,6 @@ use super::{
 use crate::{
     call::{Body, CallError, Context, Response, Whole},
     grpc::{self, timeout},
-    telemetry::metrics::RetryReason,
 };
 
 /// A call in a form that can be sent more than once.
@@ -26,35 +27,14 @@ pub(super) struct Outgoing {
     headers: HeaderMap,
     context: Context,
     body: Payload,
+    /// Attempts by a policy before this one.
+    previous: u32,
 }
 
 #[derive(Debug)]
 enum Payload {
     Whole(Whole),
     Stream(Source),
-}
-
-/// A try that brought no answer.
-#[derive(Debug)]
-pub(super) struct Failed {
-    pub(super) class: Class,
-    pub(super) error: CallError,
-    goaway: bool,
-}
-
-impl Failed {
-    fn last(error: CallError) -> Self {
-        Self { class: Class::Lost, error, goaway: false }
-    }
-
-    /// Why a further attempt is made for it, as metrics say it.
-    pub(super) fn retry_reason(&self) -> RetryReason {
-        match self.class {
-            Class::Unprocessed if self.goaway => RetryReason::Goaway,
-            Class::Unprocessed => RetryReason::RefusedStream,
-            Class::NeverSent | Class::Answered(_) | Class::Lost => RetryReason::NotSent,
-        }
-    }
 }
 
 impl Outgoing {
@@ -71,12 +51,25 @@ impl Outgoing {
         headers.entry(header::CONTENT_TYPE).or_insert(grpc::CONTENT_TYPE);
         // Without it grpc-java, gRPC C++ and ASP.NET refuse the call.
         headers.insert(header::TE, HeaderValue::from_static("trailers"));
-        let body = body.into_whole().map_or_else(|body| Payload::Stream(Source::new(body)), Payload::Whole);
-        Self { uri, headers, context, body }
+        let body = match body.into_whole() {
+            Ok(whole) => Payload::Whole(whole),
+            Err(body) => Payload::Stream(Source::new(body, Arc::clone(&cluster.brakes().replay))),
+        };
+        Self { uri, headers, context, body, previous: 0 }
     }
 
     pub(super) fn context(&self) -> &Context {
         &self.context
+    }
+
+    /// The path of its method.
+    pub(super) fn path(&self) -> &str {
+        self.uri.path()
+    }
+
+    /// What the backend is told: how many attempts a policy has made before.
+    pub(super) fn set_previous(&mut self, attempts: u32) {
+        self.previous = attempts;
     }
 
     /// Goes back to the start of the body; `false` when what was sent was too much to keep.
@@ -88,7 +81,7 @@ impl Outgoing {
     }
 
     /// The head with the time that is left of the deadline at this moment.
-    fn head(&self) -> Result<http::Request<()>, CallError> {
+    fn head(&self) -> Result<http::Request<()>, Failed> {
         let mut head = http::Request::new(());
         *head.method_mut() = Method::POST;
         *head.version_mut() = Version::HTTP_2;
@@ -97,22 +90,26 @@ impl Outgoing {
         if let Some(deadline) = self.context.deadline {
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {
-                return Err(CallError::deadline_exceeded(false));
+                return Err(Failed::new(Class::Final, CallError::deadline_exceeded(self.previous > 0)));
             }
             head.headers_mut().insert(grpc::GRPC_TIMEOUT, timeout::format(left));
         } else {
             head.headers_mut().remove(grpc::GRPC_TIMEOUT);
         }
+        if self.previous > 0 {
+            head.headers_mut().insert(grpc::GRPC_PREVIOUS_RPC_ATTEMPTS, self.previous.into());
+        }
         Ok(head)
     }
 }
 
-/// Sends the call and receives the head of its answer; of a unary answer also the body, while it is small.
+/// Sends the call and receives the head of its answer; of a unary answer also the body, while it is small. An answer that
+/// holds an error and nothing else is a failure too: it may be tried again.
 ///
 /// Dropping the future resets the stream with CANCEL, and so does dropping the response body.
 pub(super) async fn run(mut permit: Permit, outgoing: &mut Outgoing) -> Result<Response, Failed> {
     let cluster = permit.lane().cluster().clone();
-    let head = outgoing.head().map_err(Failed::last)?;
+    let head = outgoing.head()?;
 
     let no_body = matches!(&outgoing.body, Payload::Whole(whole) if whole.chunks.is_empty());
     let (answer, mut stream) = match permit.connection().sender().send_request(head, no_body) {
@@ -121,7 +118,7 @@ pub(super) async fn run(mut permit: Permit, outgoing: &mut Outgoing) -> Result<R
             permit.connection().close();
             let error =
                 CallError::not_executed(cluster.name(), format_args!("the connection had ended ({error})"));
-            return Err(Failed { class: Class::NeverSent, error, goaway: false });
+            return Err(Failed::new(Class::NeverSent, error));
         }
     };
     let activity = Activity::new(outgoing.context.idle_timeout);
@@ -142,38 +139,29 @@ pub(super) async fn run(mut permit: Permit, outgoing: &mut Outgoing) -> Result<R
     let tally = Tally::start(&outgoing.context.metrics);
     permit.sent(tally.started(), outgoing.context.deadline);
     let exchange = Exchange::new(answer, permit);
-    let failed = |error: h2::Error, permit: &Permit, upload: Option<&Upload>| {
-        match upload.and_then(Upload::error) {
-            // Edgeway reset the stream because of what the client sent: that is the call's outcome.
-            Some(error) => Failed::last(error),
-            None => {
-                permit.broke(&error);
-                Failed {
-                    class: failure::classify(&error),
-                    goaway: error.is_go_away(),
-                    error: failure::call_error(cluster.name(), &error, outgoing.context.deadline),
-                }
-            }
-        }
-    };
     let response = tokio::select! {
         biased;
-        (answer, permit) = exchange.answer() => {
-            match answer {
-                Ok(answer) => Ok((answer, permit)),
-                Err(error) => Err(failed(error, &permit, upload.as_ref())),
-            }
-        }
+        (answer, permit) = exchange.answer() => match answer {
+            Ok(answer) => Ok((answer, permit)),
+            Err(error) => Err(match upload.as_ref().and_then(Upload::error) {
+                // Edgeway reset the stream because of what the client sent: that is the call's outcome.
+                Some(error) => Failed::new(Class::Final, error),
+                None => {
+                    permit.broke(&error);
+                    Failed::before_answer(cluster.name(), &error, outgoing.context.deadline)
+                }
+            }),
+        },
         // From the head on the download keeps this limit.
-        idle = activity.idle() => Err(Failed::last(idle)),
+        idle = activity.idle() => Err(Failed::new(Class::Final, idle)),
     };
-    let (response, permit) = match response {
-        Ok(answer) => answer,
-        Err(failed) => {
-            tally.ended(failed.error.status().code());
-            return Err(failed);
+    match response {
+        Ok((response, permit)) => {
+            download::receive(response, outgoing.context(), permit, upload, tally, activity).await
         }
-    };
-    let received = download::receive(response, outgoing.context(), permit, upload, tally, activity);
-    received.await.map_err(Failed::last)
+        Err(failed) => {
+            tally.ended(failed.code());
+            Err(failed)
+        }
+    }
 }

@@ -9,8 +9,10 @@ use tokio::sync::{Notify, futures::Notified, watch};
 use super::{
     Lanes,
     balance::Sessions,
+    brakes::{Brakes, Budget},
     discover,
     endpoint::Endpoint,
+    failover::Lacking,
     health,
     member::Member,
     outlier::{self, Detector},
@@ -33,6 +35,8 @@ pub struct Cluster {
     discovery_error: Mutex<Option<String>>,
     resolve_now: Notify,
     connects: watch::Sender<u64>,
+    brakes: Brakes,
+    lacking: Lacking,
     /// What chance a process has for itself: all its lanes choose the same subset, other gateways another one.
     seed: u64,
     sessions: Option<Arc<Sessions>>,
@@ -60,9 +64,10 @@ pub struct Health {
 impl Clusters {
     /// Clusters without endpoints; [`Clusters::discover`] brings them.
     pub fn new(clusters: impl IntoIterator<Item = config::Cluster>, metrics: &Metrics) -> Self {
+        let replay = Arc::<Budget>::default();
         let clusters = clusters.into_iter().enumerate().map(|(index, config)| {
             let metrics = metrics.cluster(&config.name);
-            Arc::new(Cluster::new(index, config, metrics))
+            Arc::new(Cluster::new(index, config, Arc::clone(&replay), metrics))
         });
         Self(clusters.collect())
     }
@@ -95,13 +100,15 @@ impl Clusters {
 }
 
 impl Cluster {
-    fn new(index: usize, config: config::Cluster, metrics: Arc<ClusterMetrics>) -> Self {
+    fn new(index: usize, config: config::Cluster, replay: Arc<Budget>, metrics: Arc<ClusterMetrics>) -> Self {
         let authority = authority(&config.target);
         let tls = config.tls.clone().map(|tls| Arc::new(Tls::new(tls, &config.target, &config.name)));
         let outlier = config.outlier_detection.clone().map(Detector::new);
         Self {
             index,
             name: config.name.as_str().into(),
+            brakes: Brakes::new(&config, replay),
+            lacking: Lacking::default(),
             seed: fastrand::u64(..),
             sessions: config.session_affinity.as_ref().map(|config| Arc::new(Sessions::new(config))),
             config: Arc::new(config),
@@ -156,6 +163,16 @@ impl Cluster {
         &self.metrics
     }
 
+    /// What holds its calls back.
+    pub(super) fn brakes(&self) -> &Brakes {
+        &self.brakes
+    }
+
+    /// Which of its endpoints lack a method.
+    pub(super) fn lacking(&self) -> &Lacking {
+        &self.lacking
+    }
+
     /// Chance, drawn once per process.
     pub(super) fn seed(&self) -> u64 {
         self.seed
@@ -185,9 +202,10 @@ impl Cluster {
         self.tls.as_deref()
     }
 
-    /// Whether a further connection may be opened beside those that its endpoints have.
+    /// Whether a further connection may be opened beside those that its endpoints have (`max_connections`).
     pub(super) fn may_connect(&self) -> bool {
-        true
+        let open: usize = self.snapshot().iter().map(|endpoint| endpoint.connections()).sum();
+        open < self.config.circuit_breakers.max_connections
     }
 
     pub(super) fn endpoints(&self) -> watch::Receiver<Option<Arc<[Arc<Endpoint>]>>> {
@@ -207,6 +225,12 @@ impl Cluster {
     /// Whether discovery has found anyone.
     pub(super) fn has_endpoints(&self) -> bool {
         self.endpoints.borrow().as_ref().is_some_and(|endpoints| !endpoints.is_empty())
+    }
+
+    /// Whether any worker has a connection to any of them.
+    pub(super) fn is_connected(&self) -> bool {
+        let endpoints = self.endpoints.borrow();
+        endpoints.iter().any(|endpoints| endpoints.iter().any(|endpoint| endpoint.connections() > 0))
     }
 
     /// Takes discovery's answer: endpoints that stay keep their state, new ones join, the others leave.
@@ -331,6 +355,7 @@ mod tests {
         let cluster = Cluster::new(
             0,
             config::Cluster::new("orders", Target::Dns { server: None, host: "orders".into(), port: 50051 }),
+            Arc::default(),
             Metrics::new().cluster("orders"),
         );
         let addresses = |ports: &[u16]| {

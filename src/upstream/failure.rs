@@ -1,12 +1,17 @@
-//! What an HTTP/2 error says about the call it ended.
+//! What is known of a call whose attempt failed.
 //!
 //! | observation | means | class |
 //! |---|---|---|
+//! | no endpoint can be reached | nothing was sent | [`Class::NotPicked`] |
 //! | the stream could not be opened | nothing was sent | [`Class::NeverSent`] |
 //! | GOAWAY from the peer, stream above its last id | not processed (RFC 9113 section 6.8) | [`Class::Unprocessed`] |
 //! | RST_STREAM REFUSED_STREAM from the peer | not processed (RFC 9113 section 8.7) | [`Class::Unprocessed`] |
-//! | RST_STREAM with another code | the backend's answer | [`Class::Answered`] by the table of grpc `doc/PROTOCOL-HTTP2.md` |
+//! | a `grpc-status` before any message | the backend's answer | [`Class::Status`] |
+//! | RST_STREAM with another code | the backend broke off | [`Class::Broken`] by the table of grpc `doc/PROTOCOL-HTTP2.md` |
+//! | HTTP without gRPC, or no status at all | something answered | [`Class::Broken`] |
 //! | the transport ended, or `h2` ended it | nobody knows | [`Class::Lost`] |
+//! | no message within `perAttemptRecvTimeout` | nobody knows | [`Class::Late`] |
+//! | a message came, the client is to blame, the time is over | the call's outcome | [`Class::Final`] |
 
 use std::time::Duration;
 
@@ -14,15 +19,86 @@ use h2::Reason;
 use tokio::time::Instant;
 use tonic::Code;
 
-use crate::call::CallError;
+use super::retry::Pushback;
+use crate::call::{CallError, Response};
 
-/// What is known about a call that an error ended.
+/// What is known of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Class {
+    NotPicked,
     NeverSent,
     Unprocessed,
-    Answered(Code),
+    Status(Code),
+    Broken(Code),
     Lost,
+    Late,
+    Final,
+}
+
+/// An attempt that failed.
+///
+/// Boxed, so that an attempt that succeeds does not carry the room for it.
+#[derive(Debug)]
+pub(super) struct Failed(Box<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    class: Class,
+    goaway: bool,
+    pushback: Pushback,
+    end: Result<Response, CallError>,
+}
+
+impl Failed {
+    /// An attempt that an error ended.
+    pub(super) fn new(class: Class, error: CallError) -> Self {
+        Self(Box::new(Inner { class, goaway: false, pushback: Pushback::None, end: Err(error) }))
+    }
+
+    /// An attempt that HTTP/2 ended before there was an answer.
+    pub(super) fn before_answer(cluster: &str, error: &h2::Error, deadline: Option<Instant>) -> Self {
+        let mut failed = Self::new(classify(error), call_error(cluster, error, deadline));
+        failed.0.goaway = error.is_go_away();
+        failed
+    }
+
+    /// An answer that holds a status and nothing else.
+    pub(super) fn status(code: Code, pushback: Pushback, answer: Response) -> Self {
+        Self(Box::new(Inner { class: Class::Status(code), goaway: false, pushback, end: Ok(answer) }))
+    }
+
+    pub(super) fn class(&self) -> Class {
+        self.0.class
+    }
+
+    /// What its backend said of trying again.
+    pub(super) fn pushback(&self) -> Pushback {
+        self.0.pushback
+    }
+
+    /// Whether a connection that takes no further calls is the reason.
+    pub(super) fn is_goaway(&self) -> bool {
+        self.0.goaway
+    }
+
+    /// Whether the time of the call is over.
+    pub(super) fn is_late(&self) -> bool {
+        self.0.class == Class::Final && self.code() == Code::DeadlineExceeded
+    }
+
+    /// The code that the call ends with when no further attempt is made.
+    pub(super) fn code(&self) -> Code {
+        match (&self.0.end, self.0.class) {
+            (Err(error), _) => error.status().code(),
+            (Ok(_), Class::Status(code)) => code,
+            (Ok(_), _) => Code::Unknown,
+        }
+    }
+
+    /// What becomes of the call when no further attempt is made.
+    pub(super) fn into_end(self) -> Result<Response, CallError> {
+        self.0.end
+    }
 }
 
 pub(super) fn classify(error: &h2::Error) -> Class {
@@ -32,26 +108,26 @@ pub(super) fn classify(error: &h2::Error) -> Class {
         }
         match error.reason() {
             Some(Reason::REFUSED_STREAM) => return Class::Unprocessed,
-            Some(reason) if error.is_reset() => return Class::Answered(code(reason)),
+            Some(reason) if error.is_reset() => return Class::Broken(code(reason)),
             _ => {}
         }
     }
-    if error.is_reset() && error.is_library() { Class::Answered(Code::Internal) } else { Class::Lost }
+    if error.is_reset() && error.is_library() { Class::Broken(Code::Internal) } else { Class::Lost }
 }
 
 /// The error of a call that is not tried again.
 ///
 /// A reset with CANCEL at the deadline is how a server of grpc-go says that the deadline has passed.
-pub(super) fn call_error(cluster: &str, error: &h2::Error, deadline: Option<Instant>) -> CallError {
+fn call_error(cluster: &str, error: &h2::Error, deadline: Option<Instant>) -> CallError {
     match classify(error) {
-        Class::Answered(Code::Cancelled) if is_due(deadline) => CallError::deadline_exceeded(true),
-        Class::NeverSent | Class::Unprocessed => {
-            CallError::not_executed(cluster, format_args!("the backend refused the call ({error})"))
-        }
-        Class::Answered(code) => {
+        Class::Broken(Code::Cancelled) if is_due(deadline) => CallError::deadline_exceeded(true),
+        Class::Broken(code) => {
             CallError::backend(code, cluster, format_args!("the backend reset the call ({error})"))
         }
-        Class::Lost => CallError::outcome_unknown(cluster, error),
+        Class::Unprocessed => {
+            CallError::not_executed(cluster, format_args!("the backend refused the call ({error})"))
+        }
+        _ => CallError::outcome_unknown(cluster, error),
     }
 }
 
@@ -60,8 +136,8 @@ pub(super) fn call_error(cluster: &str, error: &h2::Error, deadline: Option<Inst
 /// A backend that has answered has run the call, whatever it says of it then.
 pub(super) fn broken_off(cluster: &str, error: &h2::Error, deadline: Option<Instant>) -> CallError {
     match classify(error) {
-        Class::NeverSent | Class::Unprocessed => CallError::outcome_unknown(cluster, error),
-        Class::Answered(_) | Class::Lost => call_error(cluster, error, deadline),
+        Class::Unprocessed => CallError::outcome_unknown(cluster, error),
+        _ => call_error(cluster, error, deadline),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::{
     Arc,
-    atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed},
+    atomic::{AtomicU64, Ordering::Relaxed},
 };
 
 use arc_swap::{ArcSwap, Guard};
@@ -10,12 +10,13 @@ use http::HeaderMap;
 use parking_lot::Mutex;
 use tokio::{
     sync::{Notify, watch},
-    time::{Duration, Instant},
+    time::Instant,
 };
 use tokio_util::sync::CancellationToken;
 
 use super::{
     balance::{self, Balancer},
+    brakes::{Overflow, RetryPlace},
     cluster::{Cluster, Clusters},
     connection::Connection,
     endpoint::Endpoint,
@@ -23,9 +24,9 @@ use super::{
     link::{Link, Phase},
     orca,
     outlier::{Trial, Verdict},
+    queue::Queue,
     snapshot::{Snapshot, Wish},
 };
-use crate::call::CallError;
 
 /// All lanes of one worker.
 #[derive(Clone, Debug)]
@@ -45,8 +46,7 @@ pub(super) struct Lane {
     ready: ArcSwap<Snapshot>,
     /// Counts the choices made, so that each has a place in time.
     choices: AtomicU64,
-    waiting: AtomicUsize,
-    changed: Notify,
+    pub(super) queue: Queue,
     /// A snapshot was published whose weights do not stay.
     ages: Notify,
     /// Fires when streams that outlast a shutdown are to end.
@@ -70,13 +70,17 @@ pub(super) struct Permit {
     /// Whether it is for a stream.
     stream: bool,
     trial: Trial,
+    /// Its place among the retries of the cluster, if it is one.
+    retry: Option<RetryPlace>,
     /// Whether it is no call of a client, and so neither load nor a verdict.
     apart: bool,
 }
 
 /// What a look at the snapshot found.
-enum Pick {
+pub(super) enum Pick {
     Taken(Permit),
+    /// There is one, and as many calls are under way as may be.
+    Full(Overflow),
     /// Nothing yet, but a connection is being made or a stream will end.
     Wait(Wait),
     /// Nothing, and nothing under way.
@@ -84,7 +88,7 @@ enum Pick {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Wait {
+pub(super) enum Wait {
     Connection,
     Stream,
 }
@@ -115,8 +119,7 @@ impl Lane {
             links: Mutex::default(),
             ready: ArcSwap::default(),
             choices: AtomicU64::new(1),
-            waiting: AtomicUsize::new(0),
-            changed: Notify::new(),
+            queue: Queue::default(),
             ages: Notify::new(),
             cut: cut.clone(),
         });
@@ -189,6 +192,7 @@ impl Lane {
         for endpoint in wanted {
             if !links.listed.iter().any(|link| Arc::ptr_eq(endpoint, &link.endpoint)) {
                 links.listed.push(Link::start(Arc::clone(endpoint), self));
+                self.queue.has_new();
             }
         }
     }
@@ -207,9 +211,10 @@ impl Lane {
         let snapshot = Snapshot::new(&self.balancer, &links.listed, &links.leaving, Instant::now());
         let ages = snapshot.hold().is_some();
         // Stored under the lock, or an older snapshot could replace a newer one.
+        self.queue.published(snapshot.is_empty());
         self.ready.store(Arc::new(snapshot));
         drop(links);
-        self.changed.notify_waiters();
+        self.queue.wake_all();
         if ages {
             self.ages.notify_one();
         }
@@ -235,73 +240,24 @@ impl Lane {
         let link = self.link(endpoint)?;
         let connection = connections.find(|connection| connection.reserve())?;
         let (lane, trial) = (Arc::clone(self), Trial::new(false));
-        Some(Permit { link, connection, lane, stream: true, trial, apart: true })
+        Some(Permit { link, connection, lane, stream: true, trial, retry: None, apart: true })
     }
 
     fn link(&self, endpoint: &Arc<Endpoint>) -> Option<Arc<Link>> {
         self.links.lock().listed.iter().find(|link| Arc::ptr_eq(&link.endpoint, endpoint)).map(Arc::clone)
     }
 
-    /// A stream on some endpoint, on the one of the `wish` where that can be.
-    ///
-    /// Waits for a connection that is being made up to the cluster's `connect_timeout`, for a stream to end up to the
-    /// call's deadline. With every endpoint in backoff it fails at once: a queue in front of a dead cluster only turns
-    /// errors into slow errors.
-    pub(super) async fn acquire(
-        self: &Arc<Self>,
-        wish: Wish<'_>,
-        deadline: Option<Instant>,
-    ) -> Result<Permit, CallError> {
-        match self.pick(wish) {
-            Pick::Taken(permit) => Ok(permit),
-            // A call that lost its connection unprocessed waits for the next one as for a first: its endpoint rests for
-            // a moment because of that very connection.
-            Pick::Down if wish.tried.is_empty() => Err(self.down()),
-            Pick::Down | Pick::Wait(_) => self.wait(wish, deadline).await,
-        }
+    /// So many calls wait for a stream: a full endpoint may get a further connection.
+    pub(super) fn grow(&self, waiting: usize) {
+        grow::ask(&self.links.lock().listed, waiting, &self.cluster);
     }
 
-    async fn wait(self: &Arc<Self>, wish: Wish<'_>, deadline: Option<Instant>) -> Result<Permit, CallError> {
-        let name = self.cluster.name();
-        if self.waiting.fetch_add(1, Relaxed) >= MOST_WAITING {
-            self.waiting.fetch_sub(1, Relaxed);
-            return Err(CallError::not_executed(
-                name,
-                format_args!("{MOST_WAITING} calls are waiting already"),
-            ));
+    /// `exempt` is not counted against what the cluster may have under way.
+    pub(super) fn pick(self: &Arc<Self>, wish: Wish<'_>, exempt: bool) -> Pick {
+        let breaker = &self.cluster.brakes().breaker;
+        if let Err(overflow) = breaker.request(exempt) {
+            return Pick::Full(overflow);
         }
-        let _waiting = Waiting(&self.waiting);
-        let started = Instant::now();
-        let connected_by = started + self.cluster.config().connection.connect_timeout;
-        let freed_by = deadline.unwrap_or(started + PATIENCE);
-        loop {
-            let changed = self.changed.notified();
-            tokio::pin!(changed);
-            changed.as_mut().enable();
-            let (until, why) = match self.pick(wish) {
-                Pick::Taken(permit) => return Ok(permit),
-                Pick::Down if wish.tried.is_empty() => return Err(self.down()),
-                Pick::Down => (connected_by.min(freed_by), "no connection was made in time"),
-                Pick::Wait(Wait::Connection) => {
-                    (connected_by.min(freed_by), "no connection was made in time")
-                }
-                Pick::Wait(Wait::Stream) => {
-                    grow::ask(&self.links.lock().listed, self.waiting.load(Relaxed), &self.cluster);
-                    (freed_by, "every connection has as many streams as it may")
-                }
-            };
-            if tokio::time::timeout_at(until, changed).await.is_err() {
-                let late = deadline.is_some_and(|deadline| deadline <= Instant::now());
-                return Err(if late {
-                    CallError::deadline_exceeded(false)
-                } else {
-                    CallError::not_executed(name, why)
-                });
-            }
-        }
-    }
-
-    fn pick(self: &Arc<Self>, wish: Wish<'_>) -> Pick {
         let ready = self.snapshot();
         let stream = wish.call.stream;
         // A call that is bound to one endpoint tells nothing of another.
@@ -314,6 +270,7 @@ impl Lane {
         if let Some((link, connection)) = ready.reserve(&self.balancer, wish) {
             return Pick::Taken(self.permit(link, Arc::clone(connection), stream, false));
         }
+        breaker.request_ended();
         if !ready.is_empty() {
             return Pick::Wait(Wait::Stream);
         }
@@ -336,11 +293,12 @@ impl Lane {
         link.endpoint.call_started(stream);
         link.chosen(self.choices.fetch_add(1, Relaxed));
         let (link, lane) = (Arc::clone(link), Arc::clone(self));
-        Permit { link, connection, lane, stream, trial: Trial::new(probe), apart: false }
+        Permit { link, connection, lane, stream, trial: Trial::new(probe), retry: None, apart: false }
     }
 
-    fn down(&self) -> CallError {
-        CallError::not_executed(self.cluster.name(), self.cluster.why_down())
+    /// Whether there is an endpoint for a call that has not been tried.
+    pub(super) fn has_other(&self, wish: Wish<'_>) -> bool {
+        self.snapshot().has_other(&self.balancer, wish)
     }
 }
 
@@ -355,6 +313,11 @@ impl Permit {
 
     pub(super) fn lane(&self) -> &Lane {
         &self.lane
+    }
+
+    /// The call is a further try of one that failed.
+    pub(super) fn counts_as_retry(&mut self, place: Option<RetryPlace>) {
+        self.retry = place;
     }
 
     /// Takes what the backend reports of its load at the end of an answer, where weights are made of it.
@@ -411,24 +374,9 @@ impl Drop for Permit {
             self.link.endpoint.call_ended(self.stream);
             let (verdict, probe) = self.trial.close();
             self.judge(verdict, probe);
+            self.lane.cluster.brakes().breaker.request_ended();
         }
         self.connection.release();
-        if self.lane.waiting.load(Relaxed) > 0 {
-            self.lane.changed.notify_one();
-        }
+        self.lane.queue.wake_one();
     }
 }
-
-struct Waiting<'a>(&'a AtomicUsize);
-
-impl Drop for Waiting<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Relaxed);
-    }
-}
-
-/// Calls per worker and cluster that may wait at a time; each holds its request in memory.
-const MOST_WAITING: usize = 1024;
-
-/// How long a call without a deadline waits for a stream to end.
-const PATIENCE: Duration = Duration::from_secs(15);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tokio::time::{Duration, Instant};
 
 use super::{
-    balance::{Balancer, Call, Choices, Reachable, Token},
+    balance::{Balancer, Call, Choices, Load, Reachable, Token},
     connection::Connection,
     link::Link,
     outlier::Probes,
@@ -87,6 +87,12 @@ impl Snapshot {
     /// After what time weights will have changed; `None` when they stay.
     pub(super) fn hold(&self) -> Option<Duration> {
         self.choices.hold()
+    }
+
+    /// Whether there is an endpoint for a call that has not been tried.
+    pub(super) fn has_other(&self, balancer: &Balancer, wish: Wish<'_>) -> bool {
+        let fresh = |index: usize| self.ready.get(index).filter(|ready| !ready.is_one_of(wish.tried));
+        self.choices.find(balancer, wish.call, |_| Load::default(), fresh).is_some()
     }
 
     /// A place for one more stream on the endpoint that `balancer` names first and that has one.

@@ -28,10 +28,9 @@ impl Steer {
         let hash = match &cluster.config().load_balancing {
             LoadBalancing::RingHash(config) => {
                 let name = config.request_hash_header.as_ref();
-                name.and_then(|name| balance::request_hash(name, headers)).or_else(|| {
-                    // Any hash, but one for all attempts of the call.
-                    Some(fastrand::u64(..))
-                })
+                let by_policy = || name.and_then(|name| balance::request_hash(name, headers));
+                // Any hash, but one for all attempts of the call.
+                context.hash.or_else(by_policy).or_else(|| Some(fastrand::u64(..)))
             }
             _ => None,
         };

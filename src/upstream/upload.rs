@@ -13,20 +13,27 @@ use http_body::Body as _;
 use parking_lot::Mutex;
 use tokio::task::AbortHandle;
 
-use super::activity::Activity;
+use super::{
+    activity::Activity,
+    brakes::{Budget, Kept},
+};
 use crate::call::{Body, CallError};
 
-/// A request body that remembers the start of what it gave, so that a refused call can be sent again.
+/// A request body that remembers what it gave, so that the call can be sent again.
+///
+/// Dropped, it forgets: what is still to be sent goes out once.
 #[derive(Debug)]
 pub(super) struct Source(Arc<Mutex<State>>);
 
 #[derive(Debug)]
 struct State {
     body: Body,
-    /// Sent by an attempt that was refused, to be sent first by the next.
-    replay: Vec<Bytes>,
-    sent: Vec<Bytes>,
-    sent_bytes: usize,
+    /// What was sent, by this attempt and those before it.
+    kept: Kept,
+    /// How much of it this attempt has sent.
+    sent: usize,
+    /// No attempt follows this one.
+    last: bool,
     error: Option<CallError>,
 }
 
@@ -38,22 +45,27 @@ pub(super) struct Upload {
 }
 
 impl Source {
-    pub(super) fn new(body: Body) -> Self {
-        let state = State { body, replay: Vec::new(), sent: Vec::new(), sent_bytes: 0, error: None };
+    pub(super) fn new(body: Body, budget: Arc<Budget>) -> Self {
+        let state = State { body, kept: Kept::new(budget), sent: 0, last: false, error: None };
         Self(Arc::new(Mutex::new(state)))
     }
 
     /// Goes back to the start; `false` when more was sent than is kept.
     pub(super) fn rewind(&mut self) -> bool {
         let mut state = self.0.lock();
-        if state.sent_bytes > REPLAY {
-            return false;
+        state.sent = 0;
+        state.kept.bytes().is_some()
+    }
+}
+
+impl Drop for Source {
+    fn drop(&mut self) {
+        let mut state = self.0.lock();
+        state.last = true;
+        // A backend may answer before it has been sent again what an attempt before had sent.
+        if state.unsent().is_none() {
+            state.kept.give_up();
         }
-        let mut sent = std::mem::take(&mut state.sent);
-        sent.append(&mut state.replay);
-        state.replay = sent;
-        state.sent_bytes = 0;
-        true
     }
 }
 
@@ -131,10 +143,12 @@ impl State {
     /// One DATA frame for many small messages, since a tonic backend of default settings ends a connection, shared by
     /// everyone, on which too many small frames come in.
     fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Bytes>, CallError>> {
-        if !self.replay.is_empty() {
-            let chunk: Bytes = self.replay.drain(..).flatten().collect();
-            self.keep(&chunk);
-            return Poll::Ready(Ok(Some(chunk)));
+        if let Some(unsent) = self.unsent().map(Bytes::copy_from_slice) {
+            self.sent += unsent.len();
+            if self.last {
+                self.kept.give_up();
+            }
+            return Poll::Ready(Ok(Some(unsent)));
         }
         let Some(first) = ready!(self.poll_data(cx))? else { return Poll::Ready(Ok(None)) };
         let chunk = if first.len() >= COALESCE || self.body.is_end_stream() {
@@ -154,8 +168,16 @@ impl State {
             }
             joined.freeze()
         };
-        self.keep(&chunk);
+        if !self.last {
+            self.kept.push(&chunk);
+            self.sent += chunk.len();
+        }
         Poll::Ready(Ok(Some(chunk)))
+    }
+
+    /// What attempts before this one have sent, and this one has not.
+    fn unsent(&self) -> Option<&[u8]> {
+        self.kept.bytes()?.get(self.sent..).filter(|unsent| !unsent.is_empty())
     }
 
     fn poll_data(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Bytes>, CallError>> {
@@ -175,19 +197,7 @@ impl State {
             }
         }
     }
-
-    fn keep(&mut self, chunk: &Bytes) {
-        self.sent_bytes = self.sent_bytes.saturating_add(chunk.len());
-        if self.sent_bytes <= REPLAY {
-            self.sent.push(chunk.clone());
-        } else {
-            self.sent = Vec::new();
-        }
-    }
 }
-
-/// What is kept of a request body for a second try (linkerd's figure).
-const REPLAY: usize = 64 << 10;
 
 /// Chunks are put together up to one HTTP/2 frame.
 const COALESCE: usize = 16 << 10;

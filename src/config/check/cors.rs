@@ -124,7 +124,7 @@ fn origin(text: &str) -> Result<OriginPattern, Invalid> {
 }
 
 /// What is wrong with the host of an origin.
-struct Unfit {
+pub(super) struct Unfit {
     expected: &'static str,
     help: &'static str,
 }
@@ -135,7 +135,7 @@ impl Unfit {
     }
 }
 
-fn host_pattern(host: &str) -> Result<HostPattern, Unfit> {
+pub(super) fn host_pattern(host: &str) -> Result<HostPattern, Unfit> {
     if let Some(address) = host.strip_prefix('[') {
         let address = address.strip_suffix(']').and_then(|address| address.parse::<Ipv6Addr>().ok());
         let unfit =

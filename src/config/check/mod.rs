@@ -16,6 +16,7 @@ mod http;
 mod listener;
 mod policy;
 mod rest;
+mod route;
 
 pub(super) use cluster::cluster_name;
 
@@ -32,6 +33,9 @@ pub(super) fn read(root: &Node, folder: &Path, problems: &mut Problems) -> Draft
     admin(&table, &mut draft, problems);
     if let Some(entry) = table.entry("clusters") {
         cluster::read(&entry.value, folder, &mut draft, problems);
+    }
+    if let Some(entry) = table.entry("routes") {
+        route::read(&entry.value, &mut draft, problems);
     }
     if let Some(entry) = table.entry("policies") {
         policy::read(&entry.value, &mut draft, problems);

@@ -7,6 +7,7 @@ mod cors;
 mod http;
 mod resilience;
 mod rest;
+mod route;
 mod service_config;
 
 pub(super) use balancing::{
@@ -20,6 +21,9 @@ pub(super) use resilience::{
     ADAPTIVE_CONCURRENCY, CIRCUIT_BREAKERS, GRPC_HEALTH_CHECK, HEALTH_CHECK, OUTLIER_DETECTION,
 };
 pub(super) use rest::{PRINT_OPTIONS, REST, STREAMING};
+pub(super) use route::{
+    HASH_POLICY, HEADER_MATCH, HEADER_RANGE, MIRROR, ROUTE, ROUTE_MATCH, WEIGHTED_CLUSTER,
+};
 pub(super) use service_config::{
     HEALTH_CHECK_CONFIG, HEDGING_POLICY, METHOD_CONFIG, METHOD_NAME, RETRY_POLICY, RETRY_THROTTLING,
     SERVICE_CONFIG,
@@ -83,7 +87,7 @@ const fn lenient(name: &'static str, keys: &'static [Key]) -> Place {
 
 /// Every place, in the order of the reference page.
 #[cfg(test)]
-pub(super) static PLACES: [&Place; 42] = [
+pub(super) static PLACES: [&Place; 49] = [
     &ROOT,
     &LISTENER,
     &ADMIN,
@@ -111,6 +115,13 @@ pub(super) static PLACES: [&Place; 42] = [
     &METHOD_NAME,
     &RETRY_POLICY,
     &HEDGING_POLICY,
+    &ROUTE,
+    &ROUTE_MATCH,
+    &HEADER_MATCH,
+    &HEADER_RANGE,
+    &WEIGHTED_CLUSTER,
+    &HASH_POLICY,
+    &MIRROR,
     &POLICY,
     &HTTP,
     &HTTP_RULE,
@@ -136,6 +147,12 @@ pub(super) static ROOT: Place = place(
         key("listeners", "list", "-", "The addresses to serve on, in place of `listen`."),
         key("admin", "table", "-", "The operator's port."),
         key("clusters", "table", "-", "The gRPC backends by name: a target, or a table. At least one."),
+        key(
+            "routes",
+            "list",
+            "-",
+            "Where calls go that are not to go to the cluster that lists their service.",
+        ),
         key("policies", "list", "-", "Deadlines and limits by selector."),
         key("http", "table", "-", "HTTP rules of methods, in the form of `google.api.Http`."),
         key("rest", "table", "-", "How JSON requests are understood and answered."),
@@ -145,7 +162,7 @@ pub(super) static ROOT: Place = place(
         key("shutdown", "table", "-", "How the process ends."),
         key("telemetry", "table", "-", "What the process tells about itself."),
     ],
-    &["routes", "openapi", "authentication", "authorization", "stores", "overload", "config"],
+    &["openapi", "authentication", "authorization", "stores", "overload", "config"],
 );
 
 pub(super) static LISTENER: Place = place(

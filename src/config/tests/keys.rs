@@ -14,7 +14,7 @@ fn unknown_keys() {
   |
 1 | clutsers:
   | ^^^^^^^^
-  = help: expected `version`, `listen`, `listeners`, `admin`, `clusters`, `policies`, `http`, `rest`, `cors`, `grpc`, `runtime`, `shutdown` or `telemetry`
+  = help: expected `version`, `listen`, `listeners`, `admin`, `clusters`, `routes`, `policies`, `http`, `rest`, `cors`, `grpc`, `runtime`, `shutdown` or `telemetry`
 
 error: expected at least one cluster, found none
  = help: name a backend by `clusters:` in the configuration file (`--config FILE`, `EDGEWAY_CONFIG`, or `edgeway.yaml` in the working directory), by `--upstream orders=orders:50051`, or by `EDGEWAY_UPSTREAMS=orders=orders:50051`"#,
@@ -218,7 +218,7 @@ route: []
   |
 2 | route: []
   | ^^^^^
-  = help: expected `version`, `listen`, `listeners`, `admin`, `clusters`, `policies`, `http`, `rest`, `cors`, `grpc`, `runtime`, `shutdown` or `telemetry`"#,
+  = help: expected `version`, `listen`, `listeners`, `admin`, `clusters`, `routes`, `policies`, `http`, `rest`, `cors`, `grpc`, `runtime`, `shutdown` or `telemetry`"#,
     );
     check(
         r#"clusters: {a: a:1}
@@ -229,7 +229,7 @@ something_else_entirely: 1
   |
 2 | something_else_entirely: 1
   | ^^^^^^^^^^^^^^^^^^^^^^^
-  = help: expected `version`, `listen`, `listeners`, `admin`, `clusters`, `policies`, `http`, `rest`, `cors`, `grpc`, `runtime`, `shutdown` or `telemetry`"#,
+  = help: expected `version`, `listen`, `listeners`, `admin`, `clusters`, `routes`, `policies`, `http`, `rest`, `cors`, `grpc`, `runtime`, `shutdown` or `telemetry`"#,
     );
     check(
         r#"clusters: {a: a:1}
@@ -240,7 +240,7 @@ something_else_entirely: 1
   |
 2 | "li\nsten": 1
   | ^^^^^^^^^^
-  = help: expected `version`, `listen`, `listeners`, `admin`, `clusters`, `policies`, `http`, `rest`, `cors`, `grpc`, `runtime`, `shutdown` or `telemetry`"#,
+  = help: expected `version`, `listen`, `listeners`, `admin`, `clusters`, `routes`, `policies`, `http`, `rest`, `cors`, `grpc`, `runtime`, `shutdown` or `telemetry`"#,
     );
 }
 

@@ -17,6 +17,7 @@ mod load_balancing;
 mod page;
 mod precedence;
 mod rest;
+mod routes;
 mod service_config;
 mod shapes;
 mod together;

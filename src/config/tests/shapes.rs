@@ -13,7 +13,7 @@ fn wrong_types() {
   |
 1 | orders:50051
   | ^^^^^^^^^^^^
-  = help: write a table with `version`, `listen`, `listeners`, `admin`, `clusters`, `policies`, `http`, `rest`, `cors`, `grpc`, `runtime`, `shutdown` or `telemetry`"#,
+  = help: write a table with `version`, `listen`, `listeners`, `admin`, `clusters`, `routes`, `policies`, `http`, `rest`, `cors`, `grpc`, `runtime`, `shutdown` or `telemetry`"#,
     );
     check(
         r#"- clusters
@@ -23,7 +23,7 @@ fn wrong_types() {
   |
 1 | - clusters
   | ^
-  = help: write a table with `version`, `listen`, `listeners`, `admin`, `clusters`, `policies`, `http`, `rest`, `cors`, `grpc`, `runtime`, `shutdown` or `telemetry`"#,
+  = help: write a table with `version`, `listen`, `listeners`, `admin`, `clusters`, `routes`, `policies`, `http`, `rest`, `cors`, `grpc`, `runtime`, `shutdown` or `telemetry`"#,
     );
     check(
         r#"clusters: orders:50051

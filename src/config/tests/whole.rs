@@ -6,9 +6,10 @@ use http::{HeaderName, StatusCode};
 
 use crate::config::tests::{config, example, loaded, page};
 use crate::config::{
-    AccessLog, Cluster, Cors, ErrorFormat, HostPattern, LoadBalancing, LogFormat, LogLevel, Logs,
+    AccessLog, Cluster, Cors, ErrorFormat, HostPattern, LoadBalancing, LogFormat, LogLevel, Logs, Mirror,
     OriginPattern, OwnServices, ParameterName, Policies, Policy, PolicyRule, PortPattern, Reflection, Rest,
     RestPolicy, RestRule, Retry, Runtime, Shutdown, StreamFormat, Telemetry, TrailingSlash, UrlUnescape,
+    WeightedCluster,
 };
 use crate::grpc::Code;
 
@@ -70,6 +71,36 @@ fn every_key() {
     ] {
         assert_eq!(orders.exposes(service, method), expected, "{service} {method}");
     }
+
+    let [canary, shares] = config.routes.as_slice() else { panic!("two routes") };
+    assert_eq!(
+        (canary.name.as_str(), canary.selector.to_string(), canary.hosts.as_slice()),
+        (
+            "users-canary",
+            "shop.v1.Users.*".to_owned(),
+            &[HostPattern::Exact("api.example.com".into()), HostPattern::Below("shop.test".into())][..]
+        )
+    );
+    let headers: Vec<_> = canary.headers.iter().map(ToString::to_string).collect();
+    let expected = [
+        "x-version: v2",
+        "x-team: checkout",
+        "x-build: 2026.*",
+        "x-channel: not *-beta",
+        "x-debug: absent",
+        "x-region: /eu-(west|north)/",
+        "x-shard: 0..8",
+    ];
+    assert_eq!(headers, expected);
+    assert_eq!(canary.clusters, [WeightedCluster { name: "users".into(), weight: 1 }]);
+    assert_eq!((&canary.sticky_header, canary.hash_policy.len(), &canary.mirror), (&None, 0, &None));
+    assert_eq!((shares.selector.to_string(), shares.hosts.len(), shares.headers.len()), ("*".into(), 0, 0));
+    let share = |name: &str, weight| WeightedCluster { name: name.into(), weight };
+    assert_eq!(shares.clusters, [share("orders", 95), share("users", 5)]);
+    let user = HeaderName::from_static("user-id");
+    assert_eq!(shares.sticky_header, Some(user.clone()));
+    assert_eq!(shares.hash_policy, [user]);
+    assert_eq!(shares.mirror, Some(Mirror { cluster: "users".into(), per_million: 10_000 }));
 
     let all = PolicyRule {
         selector: "*".parse().expect("a selector"),
@@ -189,7 +220,7 @@ fn keys_of_later_versions() {
         .collect();
     let expected = "tls protocols trusted_proxies max_connections max_connection_age max_connection_age_grace \
         http2 console allow_from permit_keepalive_without_calls trip \
-        routes metadata_prefix compression openapi authentication authorization \
+        metadata_prefix compression openapi authentication authorization \
         rate_limits rate_limits idempotency cache coalesce stores service_name traces metrics \
         sample_ok slow_threshold fields overload config";
     assert_eq!(found.join(" "), expected.split_whitespace().collect::<Vec<_>>().join(" "));

@@ -15,9 +15,10 @@ use crate::{
     call::{CallError, Context, Inbound},
     front::{
         classify::{self, Door},
-        gate, open,
+        gate, host, open,
     },
-    plan::{Binding, Plan},
+    grpc::metadata,
+    plan::{Binding, Destination, MethodPlan, Plan, Rule},
     route::{Match, Miss, Route},
 };
 
@@ -26,8 +27,19 @@ use crate::{
 pub struct Account<'p> {
     /// The routes whose templates match the path, in the order in which they are tried.
     pub considered: Vec<Considered<'p>>,
+    /// Where it would be sent, if a route of the configuration says so.
+    pub sent: Option<Sent<'p>>,
     /// What becomes of it.
     pub outcome: Outcome,
+}
+
+/// Where a route of the configuration sends a request.
+#[derive(Debug)]
+pub struct Sent<'p> {
+    /// The route.
+    pub rule: &'p Rule,
+    /// The cluster, where chance has no part in it.
+    pub certain: Option<&'p Destination>,
 }
 
 /// A route whose template matches the path of a request.
@@ -65,7 +77,7 @@ pub enum Outcome {
 
 /// What becomes of a request with this head and body under `plan`.
 pub async fn explain<'p>(plan: &'p Plan, head: &Parts, body: Bytes) -> Account<'p> {
-    let mut account = Account { considered: Vec::new(), outcome: Outcome::OtherDoor };
+    let mut account = Account { considered: Vec::new(), sent: None, outcome: Outcome::OtherDoor };
     if let Err(refused) = gate::check(head, |method| plan.routes.is_for(method)) {
         let (http, message) = refused.told();
         account.outcome = Outcome::Refused(http, Status::invalid_argument(message));
@@ -86,7 +98,10 @@ pub async fn explain<'p>(plan: &'p Plan, head: &Parts, body: Bytes) -> Account<'
         account.considered.push(Considered { route, standing });
     }
     account.outcome = match found {
-        Ok(found) => bound(&found, head, body).await,
+        Ok(found) => {
+            account.sent = sent(&found.value.method, head);
+            bound(&found, head, body).await
+        }
         Err(Miss::MethodNotAllowed(allow)) if head.method == Method::OPTIONS => {
             Outcome::Answered(StatusCode::NO_CONTENT, "allow", allow.to_string())
         }
@@ -102,6 +117,14 @@ pub async fn explain<'p>(plan: &'p Plan, head: &Parts, body: Bytes) -> Account<'
         }
     };
     account
+}
+
+fn sent<'p>(method: &'p MethodPlan, head: &Parts) -> Option<Sent<'p>> {
+    let mut headers = head.headers.clone();
+    metadata::unprefix(&mut headers);
+    metadata::from_client(&mut headers);
+    let choice = open::choose(method, &headers, host::named(head).as_deref())?;
+    Some(Sent { rule: choice.rule, certain: choice.rule.certain(&headers) })
 }
 
 async fn bound(found: &Match<'_, '_, Binding>, head: &Parts, body: Bytes) -> Outcome {

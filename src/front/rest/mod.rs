@@ -29,7 +29,7 @@ use axum::{body::Body as HttpBody, response::Response};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header, request::Parts};
 use http_body::Body as _;
 
-pub use self::explain::{Account, Considered, Outcome, Standing, explain};
+pub use self::explain::{Account, Considered, Outcome, Sent, Standing, explain};
 
 use self::refuse::Refusal;
 use super::{open, open::Opening};

@@ -87,7 +87,7 @@ pub struct Record {
     pub duration: Duration,
     /// The deadline the call ran under.
     pub deadline: Option<Duration>,
-    /// Who set the deadline: `client` or `policy`.
+    /// Who set the deadline: `client`, `policy` or `service_config`.
     pub deadline_source: &'static str,
     /// How often the call was sent to a backend.
     pub attempts: u32,

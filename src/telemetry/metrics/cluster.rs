@@ -5,7 +5,10 @@ use std::sync::{Arc, Weak};
 
 use parking_lot::Mutex;
 
-use super::label::{By, ConnectResult, ConnectionState, EndpointState, ReloadResult, RetryReason};
+use super::label::{
+    By, ConnectResult, ConnectionState, EndpointState, HedgeResult, ReloadResult, RetryCause, RetryReason,
+    Shed,
+};
 use super::value::{Counter, Entered, Gauge};
 
 /// All values of one cluster.
@@ -16,6 +19,10 @@ pub struct ClusterMetrics {
     pub(super) connections: By<ConnectionState, Arc<Gauge>>,
     pub(super) connects: By<ConnectResult, Counter>,
     pub(super) retries: By<RetryReason, Counter>,
+    pub(super) policy_retries: By<RetryCause, Counter>,
+    pub(super) throttled: Counter,
+    pub(super) hedges: By<HedgeResult, Counter>,
+    pub(super) shed: By<Shed, Counter>,
     pub(super) reloads: By<ReloadResult, Counter>,
     members: Mutex<BTreeMap<Box<str>, Weak<EndpointMetrics>>>,
 }
@@ -28,6 +35,10 @@ impl ClusterMetrics {
             connections: By::default(),
             connects: By::default(),
             retries: By::default(),
+            policy_retries: By::default(),
+            throttled: Counter::default(),
+            hedges: By::default(),
+            shed: By::default(),
             reloads: By::default(),
             members: Mutex::default(),
         }
@@ -51,6 +62,26 @@ impl ClusterMetrics {
     /// A call goes out again although nobody asked for retries.
     pub fn retried(&self, reason: RetryReason) {
         self.retries.at(reason).inc();
+    }
+
+    /// A call goes out again because its policy says so.
+    pub fn retried_by_policy(&self, cause: RetryCause) {
+        self.policy_retries.at(cause).inc();
+    }
+
+    /// A further attempt was not made because too many have failed.
+    pub fn throttled(&self) {
+        self.throttled.inc();
+    }
+
+    /// A hedge has ended.
+    pub fn hedged(&self, result: HedgeResult) {
+        self.hedges.at(result).inc();
+    }
+
+    /// Something was one too many.
+    pub fn shed(&self, reason: Shed) {
+        self.shed.at(reason).inc();
     }
 
     /// The cluster's descriptors were asked for.

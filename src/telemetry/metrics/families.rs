@@ -30,7 +30,9 @@ impl Collector for Families {
         page.calls(&SERVER, &methods, |method| &method.server)?;
         page.calls(&CLIENT, &methods, |method| &method.client)?;
         page.streams(&methods)?;
+        page.orphans(&methods)?;
         page.clusters(&clusters)?;
+        page.mirrors(&self.0)?;
         page.front(&self.0)?;
         page.process(Process::read())
     }
@@ -66,6 +68,15 @@ impl Page<'_> {
         self.counters(side.sent, each(|calls| calls.sent.value()))?;
         let timed = methods.iter().filter(|method| method.times_handling());
         self.seconds(side.handling, timed.filter_map(|method| Some((method, of(method).elapsed.as_ref()?))))
+    }
+
+    fn orphans(&mut self, methods: &[Arc<MethodMetrics>]) -> fmt::Result {
+        let orphans = methods.iter().map(|method| {
+            let [_, service, name] = method.labels();
+            ([service, name], method.orphaned.value())
+        });
+        let help = "RPCs that a backend answered with OK when nobody waited for the answer any more.";
+        self.counters(["edgeway_orphaned_rpcs", help], orphans)
     }
 
     fn streams(&mut self, methods: &[Arc<MethodMetrics>]) -> fmt::Result {
@@ -105,6 +116,28 @@ impl Page<'_> {
             }),
         )?;
         self.counters(
+            ["edgeway_retries", "Attempts repeated by a retry policy, by what became of the one before."],
+            per_label(clusters, "reason", |cluster| {
+                cluster.policy_retries.iter().map(|(reason, count)| (reason, count.value()))
+            }),
+        )?;
+        self.counters(
+            ["edgeway_retry_throttled", "Retries and hedges not made because too many attempts failed."],
+            clusters.iter().map(|cluster| ([("cluster", cluster.name.as_ref())], cluster.throttled.value())),
+        )?;
+        self.counters(
+            ["edgeway_hedges", "Attempts made beside another one, by whether their answer was the call's."],
+            per_label(clusters, "result", |cluster| {
+                cluster.hedges.iter().map(|(result, count)| (result, count.value()))
+            }),
+        )?;
+        self.counters(
+            ["edgeway_shed", "Calls, retries and connections refused by a limit."],
+            per_label(clusters, "reason", |cluster| {
+                cluster.shed.iter().map(|(reason, count)| (reason, count.value()))
+            }),
+        )?;
+        self.counters(
             ["edgeway_descriptor_reloads", "Times the descriptors of a cluster were asked for, by result."],
             per_label(clusters, "result", |cluster| {
                 cluster.reloads.iter().map(|(result, count)| (result, count.value()))
@@ -126,6 +159,22 @@ impl Page<'_> {
         )
     }
 
+    fn mirrors(&mut self, owners: &Owners) -> fmt::Result {
+        let mirrors: Vec<_> = owners.mirrors.lock().values().cloned().collect();
+        let results = mirrors.iter().flat_map(|mirror| {
+            let labels = move |result| [("route", &*mirror.route), ("result", result)];
+            mirror.results.iter().map(move |(result, count)| (labels(result), count.value()))
+        });
+        self.counters(
+            ["edgeway_mirrored_calls", "Calls that a route was to copy, by what became of the copy."],
+            results,
+        )?;
+        self.gauges(
+            ["edgeway_mirrored_in_flight", "Copies on their way by route."],
+            mirrors.iter().map(|mirror| ([("route", &*mirror.route)], mirror.in_flight.value())),
+        )
+    }
+
     fn front(&mut self, owners: &Owners) -> fmt::Result {
         self.information(
             ["edgeway_build", "The version that runs."],
@@ -142,6 +191,18 @@ impl Page<'_> {
         self.gauges(
             ["edgeway_downstream_connections", "Connections of clients by listener."],
             connections.iter().map(|(listener, value)| ([("listener", listener.as_ref())], *value)),
+        )?;
+        let workers: Vec<_> = owners
+            .workers
+            .lock()
+            .iter()
+            .map(|(index, runtime)| (index.to_string(), runtime.metrics()))
+            .collect();
+        self.gauges(
+            ["edgeway_worker_tasks", "Tasks of a worker's runtime that have not ended."],
+            workers.iter().map(|(worker, tasks)| {
+                ([("worker", worker.as_str())], i64::try_from(tasks.num_alive_tasks()).unwrap_or(i64::MAX))
+            }),
         )?;
         self.counters(
             ["edgeway_cancelled", "Calls that were ended before their status came, by who ended them."],

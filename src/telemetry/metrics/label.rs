@@ -110,6 +110,50 @@ label! {
 }
 
 label! {
+    /// `reason` of `edgeway_retries_total`: what became of the attempt before.
+    pub enum RetryCause {
+        /// The backend answered a status that the policy lists.
+        Status => "status",
+        /// The backend reset the stream, or answered in something other than gRPC.
+        Broken => "broken",
+        /// The connection was lost after the call was sent.
+        Lost => "lost",
+        /// No message came within `perAttemptRecvTimeout`.
+        Late => "timeout",
+        /// The backend refused it unprocessed, again.
+        Refused => "refused",
+        /// No endpoint could be reached.
+        NotSent => "not_sent",
+    }
+}
+
+label! {
+    /// `result` of `edgeway_hedges_total`.
+    pub enum HedgeResult {
+        /// Its answer was the call's.
+        Won => "won",
+        /// Another attempt's was.
+        Lost => "lost",
+    }
+}
+
+label! {
+    /// `reason` of `edgeway_shed_total`: the limit that a call, a retry or a connection was one too many for.
+    pub enum Shed {
+        /// `circuit_breakers.max_requests`.
+        Requests => "max_requests",
+        /// `circuit_breakers.max_pending_requests`.
+        Pending => "max_pending_requests",
+        /// `circuit_breakers.queue_timeout`.
+        QueueTimeout => "queue_timeout",
+        /// `circuit_breakers.max_retries` and `retry_budget_percent`; the failure before it stands.
+        Retries => "max_retries",
+        /// `adaptive_concurrency`.
+        Concurrency => "adaptive_concurrency",
+    }
+}
+
+label! {
     /// `result` of `edgeway_descriptor_reloads_total`.
     pub enum ReloadResult {
         /// A schema that differs from the one in use.
@@ -118,6 +162,20 @@ label! {
         Unchanged => "unchanged",
         /// No schema; the last good one stays.
         Failed => "failed",
+    }
+}
+
+label! {
+    /// `result` of `edgeway_mirrored_calls_total`.
+    pub enum MirrorResult {
+        /// Answered with OK.
+        Ok => "ok",
+        /// Answered with another status, or not at all.
+        Failed => "failed",
+        /// Not sent: as many as may be were on their way.
+        Dropped => "dropped",
+        /// Not sent: the request was too large to be kept for a copy.
+        TooLarge => "too_large",
     }
 }
 

@@ -19,6 +19,8 @@ pub struct MethodMetrics {
     pub server: CallMetrics,
     /// Attempts that went out to a backend.
     pub client: CallMetrics,
+    /// Attempts that a backend answered with OK when nobody waited for the answer any more.
+    pub orphaned: Counter,
 }
 
 impl MethodMetrics {
@@ -35,6 +37,7 @@ impl MethodMetrics {
             method: method.into(),
             server: CallMetrics::new(server),
             client: CallMetrics::new(client),
+            orphaned: Counter::default(),
         }
     }
 

@@ -13,20 +13,24 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 use prometheus_client::encoding::text;
 use prometheus_client::registry::Registry;
+use tokio::runtime::Handle;
 
 mod cluster;
 pub mod code;
 mod families;
 mod label;
 mod method;
+mod mirror;
 mod process;
 mod value;
 
 pub use cluster::{ClusterMetrics, EndpointMetrics};
 pub use label::{
-    CancelledBy, ConnectResult, ConnectionState, EndpointState, Label, ReloadResult, RetryReason,
+    CancelledBy, ConnectResult, ConnectionState, EndpointState, HedgeResult, Label, MirrorResult,
+    ReloadResult, RetryCause, RetryReason, Shed,
 };
 pub use method::{CallMetrics, MethodMetrics};
+pub use mirror::MirrorMetrics;
 pub use value::{Counter, Entered, Gauge, Histogram};
 
 use label::By;
@@ -45,6 +49,8 @@ pub(in crate::telemetry) struct Owners {
     clusters: Mutex<BTreeMap<Box<str>, Arc<ClusterMetrics>>>,
     streams: Mutex<BTreeMap<&'static str, Arc<Gauge>>>,
     connections: Mutex<BTreeMap<Box<str>, Arc<Gauge>>>,
+    mirrors: Mutex<BTreeMap<Box<str>, Arc<MirrorMetrics>>>,
+    workers: Mutex<BTreeMap<usize, Handle>>,
     cancelled: By<CancelledBy, Counter>,
     accept_errors: Counter,
     log_dropped: Arc<Counter>,
@@ -61,6 +67,8 @@ impl Metrics {
             clusters: Mutex::default(),
             streams: Mutex::default(),
             connections: Mutex::default(),
+            mirrors: Mutex::default(),
+            workers: Mutex::default(),
             cancelled: By::default(),
             accept_errors: Counter::default(),
             log_dropped: Arc::default(),
@@ -109,6 +117,12 @@ impl Metrics {
         self.0.clusters.lock().remove(name);
     }
 
+    /// The values of the copies that a route makes, by its name in the configuration.
+    pub fn mirror(&self, route: &str) -> Arc<MirrorMetrics> {
+        let mut mirrors = self.0.mirrors.lock();
+        Arc::clone(mirrors.entry(route.into()).or_insert_with(|| Arc::new(MirrorMetrics::new(route))))
+    }
+
     /// Streams open at the front, by the protocol of the door; [`Gauge::enter`] counts one while it is open.
     pub fn streams_active(&self, protocol: &'static str) -> Arc<Gauge> {
         Arc::clone(self.0.streams.lock().entry(protocol).or_default())
@@ -117,6 +131,11 @@ impl Metrics {
     /// Connections of clients, by the listener's name; [`Gauge::enter`] counts one while it is open.
     pub fn downstream_connections(&self, listener: &str) -> Arc<Gauge> {
         Arc::clone(self.0.connections.lock().entry(listener.into()).or_default())
+    }
+
+    /// Shows the tasks of a worker, by its index; `runtime` is the one that it runs them on.
+    pub fn worker(&self, index: usize, runtime: Handle) {
+        self.0.workers.lock().insert(index, runtime);
     }
 
     /// A call was ended from this side of the backend.

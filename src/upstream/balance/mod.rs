@@ -33,7 +33,7 @@ use tokio::time::{Duration, Instant};
 
 pub(super) use affinity::{Sessions, Token};
 pub(super) use load::Load;
-pub(super) use ring::request_hash;
+pub(crate) use ring::request_hash;
 pub(super) use subset::subset;
 pub(super) use traits::Traits;
 

@@ -73,7 +73,7 @@ impl Ring {
 }
 
 /// The hash of the header that `name` names; `None` without it, which means any hash (gRFC A76).
-pub(in crate::upstream) fn request_hash(name: &HeaderName, headers: &HeaderMap) -> Option<u64> {
+pub(crate) fn request_hash(name: &HeaderName, headers: &HeaderMap) -> Option<u64> {
     let mut values = headers.get_all(name).iter();
     let first = values.next()?;
     let Some(second) = values.next() else {

@@ -125,7 +125,7 @@ impl Future for Pump {
             this.held.activity.moved();
         }
         let outcome = match received {
-            Poll::Ready(Ok(trailers)) => Some(this.held.trailers(trailers)),
+            Poll::Ready(Ok(trailers)) => Some(this.held.trailers(trailers).map(|(trailers, _)| trailers)),
             Poll::Ready(Err(error)) => Some(Err(this.held.error(&error))),
             Poll::Pending if this.cut.as_mut().poll(cx).is_ready() => {
                 Some(Err(this.held.ended(CallError::shutting_down())))

@@ -25,6 +25,7 @@ use crate::{
         connection::Connection,
         control,
         endpoint::Endpoint,
+        failure::Failed,
         lane::{Lane, Permit},
     },
 };
@@ -191,7 +192,7 @@ impl Service<http::Request<tonic::body::Body>> for Direct {
             let permit = permit.expect("one call for each client");
             let (head, body) = control::request(request).into_parts();
             let mut outgoing = Outgoing::new(permit.lane().cluster(), head, body, context);
-            Ok(control::answer(attempt::run(permit, &mut outgoing).await.map_err(|failed| failed.error)))
+            Ok(control::answer(attempt::run(permit, &mut outgoing).await.or_else(Failed::into_end)))
         })
     }
 }

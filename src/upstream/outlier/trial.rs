@@ -49,16 +49,15 @@ impl Trial {
     /// It ended with this error; `first` says whether it is the first to be lost with its connection.
     pub(in crate::upstream) fn broke(&self, error: &h2::Error, first: impl FnOnce() -> bool) {
         self.set(match failure::classify(error) {
-            Class::NeverSent => Verdict::Ignored,
             Class::Unprocessed if error.is_go_away() => Verdict::Ignored,
-            Class::Answered(_) if error.reason() == Some(Reason::CANCEL) => {
+            Class::Broken(_) if error.reason() == Some(Reason::CANCEL) => {
                 if self.is_due() {
                     self.overdue()
                 } else {
                     Verdict::Ignored
                 }
             }
-            Class::Unprocessed | Class::Answered(_) => Verdict::Failure,
+            Class::Unprocessed | Class::Broken(_) => Verdict::Failure,
             Class::Lost => {
                 if first() {
                     Verdict::Failure
@@ -66,6 +65,7 @@ impl Trial {
                     Verdict::Ignored
                 }
             }
+            _ => Verdict::Ignored,
         });
     }
 

@@ -3,6 +3,9 @@
 mod brake;
 mod connections;
 mod hostile;
+mod queue;
+mod retries;
+mod script;
 mod secure;
 mod steering;
 
@@ -76,6 +79,18 @@ impl Way {
         request.extensions_mut().insert(self.context.clone());
         request.extensions_mut().insert(Target(Arc::clone(&self.cluster)));
         Outbound::new(self.lanes.clone()).call(request).await
+    }
+
+    /// Waits until every endpoint has a connection.
+    async fn connected(&self) {
+        within(async {
+            while !self.cluster.snapshot().iter().all(|endpoint| endpoint.connections() > 0) {
+                tokio::task::yield_now().await;
+            }
+        })
+        .await;
+        // The lane's link publishes in the step after it.
+        tokio::task::yield_now().await;
     }
 
     fn in_flight(&self) -> usize {

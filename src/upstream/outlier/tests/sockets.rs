@@ -126,6 +126,8 @@ async fn what_clients_do_wrong_ejects_nobody() {
         for _ in 0..60 {
             call(&way).await;
         }
-        assert_eq!((ejected(&way), peers[0].calls()), (0, 20), "{code:?}");
+        // A method that it does not know is called on the others.
+        let calls = if code == Code::Unimplemented { 1 } else { 20 };
+        assert_eq!((ejected(&way), peers[0].calls()), (0, calls), "{code:?}");
     }
 }

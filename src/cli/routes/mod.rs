@@ -1,5 +1,7 @@
 //! `edgeway routes`.
 
+mod calls;
+
 use std::process::ExitCode;
 
 use clap::Args;
@@ -26,6 +28,7 @@ pub(super) struct Routes {
 #[derive(Debug, Serialize)]
 struct Report {
     routes: Vec<Row>,
+    calls: Vec<calls::Row>,
     warnings: Vec<Told>,
     missing: Vec<Missing>,
 }
@@ -91,22 +94,17 @@ impl Report {
         };
         Self {
             routes,
+            calls: survey.routes.iter().map(calls::Row::new).collect(),
             warnings: survey.warnings.iter().map(told).collect(),
             missing: survey.plan.missing.iter().map(missing).collect(),
         }
     }
 
     fn print(&self) {
-        let cells: Vec<[&str; 8]> = std::iter::once(HEAD).chain(self.routes.iter().map(Row::cells)).collect();
-        let mut widths = [0; 8];
-        for row in &cells {
-            for (width, cell) in widths.iter_mut().zip(row) {
-                *width = cell.chars().count().max(*width);
-            }
-        }
-        for row in &cells {
-            let padded = row.iter().zip(widths).map(|(cell, width)| format!("{cell:width$}"));
-            say(padded.collect::<Vec<_>>().join("  ").trim_end());
+        table(HEAD, self.routes.iter().map(Row::cells));
+        if !self.calls.is_empty() {
+            say("");
+            table(calls::HEAD, self.calls.iter().map(calls::Row::cells));
         }
         for Told { place, message } in &self.warnings {
             match message.contains(place) {
@@ -121,17 +119,33 @@ impl Report {
 }
 
 impl Row {
-    fn cells(&self) -> [&str; 8] {
+    fn cells(&self) -> [String; 8] {
+        let or_none = |text: &Option<String>| text.clone().unwrap_or_else(|| "-".into());
         [
-            &self.method,
-            &self.template,
-            &self.selector,
-            self.body.as_deref().unwrap_or("-"),
-            self.response_body.as_deref().unwrap_or("-"),
-            self.source,
-            &self.cluster,
-            &self.place,
+            self.method.clone(),
+            self.template.clone(),
+            self.selector.clone(),
+            or_none(&self.body),
+            or_none(&self.response_body),
+            self.source.to_owned(),
+            self.cluster.clone(),
+            self.place.clone(),
         ]
+    }
+}
+
+/// Prints rows in columns.
+fn table<const N: usize>(head: [&str; N], rows: impl Iterator<Item = [String; N]>) {
+    let rows: Vec<[String; N]> = std::iter::once(head.map(String::from)).chain(rows).collect();
+    let mut widths = [0; N];
+    for row in &rows {
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = cell.chars().count().max(*width);
+        }
+    }
+    for row in &rows {
+        let padded = row.iter().zip(widths).map(|(cell, width)| format!("{cell:width$}"));
+        say(padded.collect::<Vec<_>>().join("  ").trim_end());
     }
 }
 

@@ -1,0 +1,177 @@
+//! A call's attempts, one after the other.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::time::Instant;
+use tonic::Code;
+
+use super::{
+    Cluster, attempt,
+    attempt::Outgoing,
+    brakes::RetryPlace,
+    endpoint::Endpoint,
+    failure::{Class, Failed},
+    lane::Lane,
+    retry::{Failure, History, Next, Stop},
+    steer::Steer,
+};
+use crate::{
+    call::{CallError, Inbound, Response, Via},
+    telemetry::metrics::{RetryReason, Shed},
+};
+
+/// Sends a call, and sends it again while that is wanted, possible and of use.
+pub(super) async fn run(
+    lane: &Arc<Lane>,
+    steer: &Steer,
+    mut outgoing: Outgoing,
+) -> Result<Response, CallError> {
+    let cluster = lane.cluster();
+    let mut history = History::passing_over(cluster.lacking().of(outgoing.path()));
+    let (mut place, mut before) = (None, None);
+    loop {
+        let (endpoint, failed) = match once(lane, steer, &mut outgoing, &mut history, place.take()).await {
+            (endpoint, Ok(response)) => return Ok(via(lane, steer, response, endpoint, history.attempts)),
+            (endpoint, Err(failed)) => (endpoint, failed),
+        };
+        let elsewhere = is_lacking(lane, steer, &outgoing, &mut history, endpoint.as_ref(), &failed);
+        let rest = if elsewhere && outgoing.rewind() {
+            cluster.metrics().retried(RetryReason::Unimplemented);
+            Some(Duration::ZERO)
+        } else {
+            again(cluster, &mut outgoing, &mut history, &mut place, &failed)
+        };
+        let Some(rest) = rest else {
+            // What a backend said of the call is more than that none could be asked again.
+            let (endpoint, failed) = match before {
+                Some(before) if endpoint.is_none() && !failed.is_late() => before,
+                _ => (endpoint, failed),
+            };
+            return failed.into_end().map(|response| via(lane, steer, response, endpoint, history.attempts));
+        };
+        if !rest.is_zero() {
+            tokio::time::sleep(rest).await;
+        }
+        let tried = endpoint.as_ref().map(|endpoint| endpoint.address());
+        history.tried.extend(tried.filter(|tried| !history.tried.contains(tried)).cloned());
+        if endpoint.is_some() && failed.class() != Class::NeverSent {
+            before = Some((endpoint, failed));
+        }
+    }
+}
+
+/// One try, and the endpoint that it was made on.
+async fn once(
+    lane: &Arc<Lane>,
+    steer: &Steer,
+    outgoing: &mut Outgoing,
+    history: &mut History,
+    place: Option<RetryPlace>,
+) -> (Option<Arc<Endpoint>>, Result<Response, Failed>) {
+    let wish = steer.wish(&history.tried);
+    let mut permit = match lane.acquire(wish, outgoing.context(), history.attempts > 0).await {
+        Ok(permit) => permit,
+        Err(failed) if failed.is_late() && history.attempts > 0 => {
+            let error = CallError::deadline_exceeded(true);
+            return (None, Err(Failed::new(Class::Final, error)));
+        }
+        Err(failed) => return (None, Err(failed)),
+    };
+    permit.counts_as_retry(place);
+    let endpoint = Arc::clone(permit.endpoint());
+    history.attempts += 1;
+    let throttle = &lane.cluster().brakes().throttle;
+    let answer = match history.patience(&outgoing.context().attempts, throttle) {
+        None => attempt::run(permit, outgoing).await,
+        // Boxed, for nearly no call has such a limit and all would be as large.
+        Some(limit) => match Box::pin(tokio::time::timeout(limit, attempt::run(permit, outgoing))).await {
+            Ok(answer) => answer,
+            Err(_) => {
+                let error = CallError::attempt_late(lane.cluster().name(), limit);
+                Err(Failed::new(Class::Late, error))
+            }
+        },
+    };
+    (Some(endpoint), answer)
+}
+
+/// Whether the endpoint lacks the method of the call and another one may have it.
+fn is_lacking(
+    lane: &Lane,
+    steer: &Steer,
+    outgoing: &Outgoing,
+    history: &mut History,
+    endpoint: Option<&Arc<Endpoint>>,
+    failed: &Failed,
+) -> bool {
+    // To Edgeway's own questions it is an answer: reflection has two versions, health checks may be unknown.
+    let own = outgoing.context().inbound == Inbound::Control;
+    let (Class::Status(Code::Unimplemented), Some(endpoint), false) = (failed.class(), endpoint, own) else {
+        return false;
+    };
+    lane.cluster().lacking().learn(outgoing.path(), endpoint.address());
+    history.tried.push(endpoint.address().clone());
+    history.attempts < MOST_FAILOVERS && lane.has_other(steer.wish(&history.tried))
+}
+
+/// Whether a failed call is tried again, and after what time.
+fn again(
+    cluster: &Arc<Cluster>,
+    outgoing: &mut Outgoing,
+    history: &mut History,
+    place: &mut Option<RetryPlace>,
+    failed: &Failed,
+) -> Option<Duration> {
+    let (brakes, metrics) = (cluster.brakes(), cluster.metrics());
+    let context = outgoing.context();
+    let left = context.deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+    let failure = Failure { class: failed.class(), pushback: failed.pushback(), left };
+    let next = history.next(failure, &context.attempts, &brakes.throttle, fastrand::f64());
+    tracing::debug!(cluster = cluster.name(), class = ?failed.class(), ?next, "an attempt failed");
+    match next {
+        Next::Stop(stop) => {
+            if stop == Stop::Throttled {
+                metrics.throttled();
+            }
+            None
+        }
+        _ if !outgoing.rewind() => None,
+        Next::Transparent(rest) => {
+            metrics.retried(match failed.class() {
+                Class::Unprocessed if failed.is_goaway() => RetryReason::Goaway,
+                Class::Unprocessed => RetryReason::RefusedStream,
+                _ => RetryReason::NotSent,
+            });
+            Some(rest)
+        }
+        Next::Retry(rest, cause) => {
+            *place = brakes.breaker.retry();
+            if place.is_none() {
+                metrics.shed(Shed::Retries);
+                return None;
+            }
+            metrics.retried_by_policy(cause);
+            outgoing.set_previous(history.retries());
+            Some(rest)
+        }
+    }
+}
+
+/// An answer, with the way that it came.
+fn via(
+    lane: &Lane,
+    steer: &Steer,
+    mut response: Response,
+    endpoint: Option<Arc<Endpoint>>,
+    attempts: u32,
+) -> Response {
+    if let Some(endpoint) = endpoint {
+        steer.settle(lane.cluster(), &endpoint, &mut response);
+        let (cluster, endpoint) = (lane.cluster().shared_name(), endpoint.address().clone());
+        response.extensions_mut().insert(Via { cluster, endpoint, attempts });
+    }
+    response
+}
+
+/// Attempts at endpoints that lack a method; the next call knows of them.
+const MOST_FAILOVERS: u32 = 16;
