@@ -115,7 +115,9 @@ async fn one_status_each(which: Which, cases: &[Case]) -> Verdict {
                 differ.push(format!("{} by {door:?} {kind:?}: {codes:?} with HTTP status {http}", case.name));
             }
             let attempts = backend.ledger().attempts(&id);
-            verdict.expect(attempts == 1, format_args!("{id}: {attempts} attempts"));
+            // `GetOrder` and `WatchOrder` may run again, and UNAVAILABLE is worth it.
+            let most = if case.code == 14 { 3 } else { 1 };
+            verdict.expect(attempts <= most, format_args!("{id}: {attempts} attempts"));
         }
     }
     verdict.saw(format_args!(
