@@ -90,7 +90,7 @@ pub async fn amplification(which: Which) -> Verdict {
     let mut verdict = Verdict::default();
     let backend = Scripted::start_with(3, None, |call| fail(call, 14)).await;
     let outlier = Outlier { failures: 100_000, base: Duration::from_secs(30), percent: 50 };
-    let setup = Setup { attempts: Some(3), outlier: Some(outlier), ..Setup::before(&backend) };
+    let setup = Setup { attempts: Some(3), budget: true, outlier: Some(outlier), ..Setup::before(&backend) };
     let subject = Subject::start(which, &setup).await;
     let driver = Driver::open(subject.address(), 4).await;
     // What it takes until the throttle closes.

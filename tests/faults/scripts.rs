@@ -27,9 +27,14 @@ pub fn answer_after(call: &Call, time: Duration) -> Vec<Step> {
     vec![Step::Request, Step::Execute, Step::Wait(time), head(call), order(), status(0)]
 }
 
-/// Acts on the call and fails it with a status.
+/// Acts on the call and fails it with a status, in one head as servers do.
 pub fn fail(call: &Call, code: u16) -> Vec<Step> {
-    vec![Step::Request, Step::Execute, head(call), status(code)]
+    let headers = vec![
+        ("content-type", "application/grpc".into()),
+        ("x-peer", call.port.to_string()),
+        ("grpc-status", code.to_string()),
+    ];
+    vec![Step::Request, Step::Execute, Step::Only(200, headers)]
 }
 
 /// Sends so many messages and leaves the stream open until [`Scripted::release`](crate::scripted::Scripted::release)

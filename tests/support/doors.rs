@@ -284,7 +284,8 @@ fn header_statuses(headers: &HeaderMap) -> Vec<Status> {
     codes
         .map(|code| {
             let code = code.to_str().ok().and_then(|code| code.parse().ok());
-            Status { code: code.expect("grpc-status is a number"), ..status.clone() }
+            // One that is no number stays the -1 that nobody expects.
+            Status { code: code.unwrap_or(status.code), ..status.clone() }
         })
         .collect()
 }

@@ -196,10 +196,9 @@ fn cluster(setup: &Setup) -> Value {
         },
         "circuit_breakers": { "thresholds": [{
             "max_requests": 4096,
-            // One budget for all retries. What never ran has none in Edgeway, and no less room is fair to that.
             "retry_budget": {
                 "budget_percent": { "value": 20.0 },
-                "min_retry_concurrency": if setup.attempts.is_some() { 3 } else { 1000 }
+                "min_retry_concurrency": if setup.budget { 3 } else { 1000 }
             }
         }] },
         "load_assignment": { "cluster_name": "demo", "endpoints": [{ "lb_endpoints": endpoints }] }

@@ -30,7 +30,9 @@ pub struct Setup {
     pub outlier: Option<Outlier>,
     /// Tries `GetOrder` again, so many times in all, when it is `UNAVAILABLE`.
     pub attempts: Option<u32>,
-    /// Streams per connection and connections, in all, each at most.
+    /// Whether retries have Envoy's usual budget. Those of what never ran count in it, which in Edgeway have none; so it
+    /// is only for scenarios that are about it.
+    pub budget: bool,
     pub workers: usize,
     /// More keys of the cluster, for Edgeway alone.
     pub cluster: String,
@@ -84,6 +86,7 @@ impl Setup {
             health_interval: None,
             outlier: None,
             attempts: None,
+            budget: false,
             workers: 1,
             cluster: String::new(),
             service_config: String::new(),
