@@ -136,7 +136,7 @@ pub(super) async fn run(mut permit: Permit, outgoing: &mut Outgoing) -> Result<R
         Payload::Stream(source) => Some(Upload::start(source, stream, activity.clone())),
     };
 
-    let tally = Tally::start(&outgoing.context.metrics);
+    let tally = Tally::start(&outgoing.context.metrics, &cluster);
     permit.sent(tally.started(), outgoing.context.deadline);
     let exchange = Exchange::new(answer, permit);
     let response = tokio::select! {

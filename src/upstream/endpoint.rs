@@ -110,6 +110,17 @@ impl Endpoint {
         self.member.load_full()
     }
 
+    /// Discovery lists it again: what was true of the address before need not be.
+    pub(super) fn announced(&self) {
+        let mut reach = self.reach.lock();
+        reach.backoff.reset();
+        if matches!(reach.state, State::Resting { .. }) {
+            reach.state = State::Free;
+        }
+        drop(reach);
+        self.changed.notify_waiters();
+    }
+
     /// What the choice of an endpoint goes by, beside its load.
     pub(super) fn traits(&self) -> &Traits {
         &self.traits
@@ -260,6 +271,14 @@ impl Endpoint {
         matches!(self.reach.lock().state, State::Resting { .. })
     }
 
+    /// Until when nobody may connect; `None` when somebody may, or does.
+    pub(super) fn resting_until(&self) -> Option<Instant> {
+        match self.reach.lock().state {
+            State::Resting { until } => Some(until),
+            State::Free | State::Probed => None,
+        }
+    }
+
     /// Waits until somebody's attempt has come to a verdict.
     pub(super) async fn changed(&self) {
         self.changed.notified().await;
@@ -373,7 +392,9 @@ mod tests {
     use super::*;
 
     fn endpoint() -> Arc<Endpoint> {
-        let metrics = crate::telemetry::Metrics::new().cluster("test").endpoint("127.0.0.1:1");
+        let metrics = crate::telemetry::Metrics::new()
+            .cluster("test", "ipv4:127.0.0.1:1", false)
+            .endpoint("127.0.0.1:1");
         let address = Address::Tcp(([127, 0, 0, 1], 1).into());
         Arc::new(Endpoint::new(address.into(), metrics))
     }

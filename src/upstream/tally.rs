@@ -1,4 +1,4 @@
-//! Counts one attempt as `grpc_client_*` has it.
+//! Counts one attempt as `grpc_client_*` has it: those of go-grpc-prometheus and those of gRFC A66.
 
 use std::sync::{
     Arc,
@@ -8,21 +8,25 @@ use std::sync::{
 use tokio::time::Instant;
 use tonic::Code;
 
-use crate::telemetry::metrics::MethodMetrics;
+use super::cluster::Cluster;
+use crate::telemetry::metrics::{ClusterMetrics, MethodMetrics};
 
 /// An attempt that has begun; counted with its outcome when it is dropped, as `Canceled` when it has none.
 #[derive(Debug)]
 pub(super) struct Tally {
-    metrics: Arc<MethodMetrics>,
+    method: Arc<MethodMetrics>,
+    cluster: Arc<ClusterMetrics>,
     started: Instant,
     code: AtomicU8,
 }
 
 impl Tally {
-    pub(super) fn start(metrics: &Arc<MethodMetrics>) -> Self {
-        metrics.client.started();
+    pub(super) fn start(method: &Arc<MethodMetrics>, cluster: &Cluster) -> Self {
+        let cluster = cluster.metrics();
+        method.at(cluster).attempt_started();
         Self {
-            metrics: Arc::clone(metrics),
+            method: Arc::clone(method),
+            cluster: Arc::clone(cluster),
             started: Instant::now(),
             code: AtomicU8::new(Code::Cancelled as u8),
         }
@@ -41,6 +45,7 @@ impl Tally {
 
 impl Drop for Tally {
     fn drop(&mut self) {
-        self.metrics.client.handled(usize::from(*self.code.get_mut()), self.started.elapsed());
+        let code = usize::from(*self.code.get_mut());
+        self.method.at(&self.cluster).attempt_ended(code, self.started.elapsed(), None);
     }
 }

@@ -76,7 +76,10 @@ impl Tenure {
         loop {
             let widened = self.connection.widened();
             tokio::select! {
-                () = self.connection.closing() => return FOREVER,
+                () = self.connection.closing() => {
+                    lane.cluster().look_again();
+                    return FOREVER;
+                }
                 () = link.removed() => return config.drain_timeout,
                 () = self.replaced.cancelled() => return FOREVER,
                 () = link.endpoint.given_up(trust) => return FOREVER,
