@@ -13,6 +13,7 @@
 #[path = "../support/client.rs"]
 mod client;
 #[path = "../support/dns.rs"]
+#[expect(dead_code, reason = "shared by all test binaries, each uses a part")]
 mod dns;
 #[path = "../support/doors.rs"]
 #[expect(dead_code, reason = "shared by all test binaries, each uses a part")]
