@@ -321,11 +321,12 @@ impl Endpoint {
 
     /// An open connection was lost after `lifetime`.
     ///
-    /// One that ends within a second of its start did no good: it counts as a failed attempt, or a backend that accepts
-    /// and hangs up would be redialled in a busy loop.
-    pub(super) fn disconnected(&self, lifetime: std::time::Duration) {
+    /// One that ends within a second of its start and has not `answered` did no good: it counts as a failed attempt, or
+    /// a backend that accepts and hangs up would be redialled in a busy loop. One that has answered may be as young as a
+    /// backend likes that sends its callers on, by a short MAX_CONNECTION_AGE or because it ends.
+    pub(super) fn disconnected(&self, lifetime: std::time::Duration, answered: bool) {
         self.connections.fetch_sub(1, Relaxed);
-        if lifetime >= PROVEN {
+        if answered || lifetime >= PROVEN {
             self.reach.lock().backoff.reset();
         } else {
             self.failed("the connection was closed as soon as it was open", false);
@@ -428,7 +429,7 @@ mod tests {
         let endpoint = endpoint();
         for _ in 0..5 {
             endpoint.ticket().await.succeeded();
-            endpoint.disconnected(Duration::from_millis(5));
+            endpoint.disconnected(Duration::from_millis(5), false);
         }
         let started = Instant::now();
         endpoint.ticket().await.succeeded();
@@ -437,9 +438,11 @@ mod tests {
             "rests grow: {:?}",
             started.elapsed()
         );
-        endpoint.disconnected(Duration::from_secs(2));
-        let started = Instant::now();
-        endpoint.ticket().await.succeeded();
-        assert_eq!(started.elapsed(), Duration::ZERO);
+        for (lifetime, answered) in [(Duration::from_secs(2), false), (Duration::from_millis(5), true)] {
+            endpoint.disconnected(lifetime, answered);
+            let started = Instant::now();
+            endpoint.ticket().await.succeeded();
+            assert_eq!(started.elapsed(), Duration::ZERO, "after {lifetime:?}, answered: {answered}");
+        }
     }
 }

@@ -57,7 +57,7 @@ impl Tenure {
         if self.connection.is_dead() {
             link.endpoint.died();
         } else {
-            link.endpoint.disconnected(opened.elapsed());
+            link.endpoint.disconnected(opened.elapsed(), self.connection.has_answered());
         }
         drop(ready);
         let _draining = metrics.connection(ConnectionState::Draining);

@@ -204,6 +204,11 @@ impl Connection {
         self.gate.until(|gate| gate.widened() != known).await;
     }
 
+    /// Whether it has brought any part of an answer.
+    pub(super) fn has_answered(&self) -> bool {
+        self.meter.answers() > 0
+    }
+
     /// Answers received so far where no stream is open, `None` where one is: equal ones say that it was not used between.
     pub(super) fn idle(&self) -> Option<u64> {
         (self.gate.open() == 0).then(|| self.meter.answers())
