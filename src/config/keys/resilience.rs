@@ -135,7 +135,12 @@ pub(in crate::config) static CIRCUIT_BREAKERS: Place = place(
     "clusters.NAME.circuit_breakers",
     &[
         key("max_connections", "number", "`1024`", "Connections; a further one is not opened."),
-        key("max_requests", "number", "`1024`", "Calls at backends; a stream is one for as long as it is open."),
+        key(
+            "max_requests",
+            "number",
+            "`1024`",
+            "Calls at backends; a stream is one for as long as it is open.",
+        ),
         key(
             "max_pending_requests",
             "number",

@@ -11,11 +11,15 @@ use crate::{
 
 /// A cluster of connected endpoints.
 async fn cluster(endpoints: u16, config: OutlierDetection) -> Arc<Cluster> {
+    counted(&Metrics::new(), endpoints, config).await
+}
+
+async fn counted(metrics: &Metrics, endpoints: u16, config: OutlierDetection) -> Arc<Cluster> {
     let addresses = (1..=endpoints).map(|port| Address::Tcp(([127, 0, 0, 1], port).into())).collect();
     let mut cluster = config::Cluster::new("orders", Target::Static(addresses));
     cluster.outlier_detection = Some(config);
     let Target::Static(addresses) = cluster.target.clone() else { unreachable!() };
-    let clusters = Clusters::new([cluster], &Metrics::new());
+    let clusters = Clusters::new([cluster], metrics);
     let cluster = clusters.iter().next().map(Arc::clone).unwrap();
     cluster.resolved(addresses);
     for endpoint in cluster.snapshot().iter() {
@@ -231,6 +235,40 @@ async fn chance_decides_where_ejection_is_ramped_up() {
         ejected += out(&cluster).len();
     }
     assert!((90..=150).contains(&ejected), "{ejected} of 400, where 120 are expected");
+}
+
+#[tokio::test(start_paused = true)]
+async fn ejections_are_counted_by_cause_made_or_not() {
+    const FAMILY: &str = "grpc_lb_outlier_detection_ejections";
+    let metrics = Metrics::new();
+    let count = |what: &str, method: &str, reason: &str| {
+        let labels = format!(
+            r#"grpc_target="ipv4:127.0.0.1:1,127.0.0.1:2,127.0.0.1:3",grpc_lb_backend_service="orders",grpc_lb_outlier_detection_detection_method="{method}"{reason}"#
+        );
+        metrics.shown(&format!("{FAMILY}_{what}_total{{{labels}}}")).unwrap()
+    };
+    let unenforced = |method: &str, reason: &str| {
+        let reason = format!(r#",grpc_lb_outlier_detection_unenforced_reason="{reason}""#);
+        count("unenforced", method, &reason)
+    };
+    let percentage = config::FailurePercentageEjection {
+        enforcement_percentage: 0,
+        minimum_hosts: 1,
+        request_volume: 1,
+        ..Default::default()
+    };
+    let config =
+        OutlierDetection { failure_percentage: Some(percentage), success_rate: None, ..Default::default() };
+    let cluster = counted(&metrics, 3, config).await;
+    judge(&cluster, 0, Verdict::Failure, 5);
+    assert_eq!(count("enforced", "consecutive_failures", ""), 1.0);
+    judge(&cluster, 1, Verdict::Failure, 5);
+    assert_eq!(unenforced("consecutive_failures", "max_ejection_overflow"), 1.0);
+    judge(&cluster, 2, Verdict::Failure, 4);
+    cluster.outlier().unwrap().tick(&cluster, Instant::now(), &mut fastrand::Rng::with_seed(1));
+    assert_eq!(unenforced("failure_percentage", "enforcement_percentage"), 3.0);
+    assert_eq!(count("enforced", "failure_percentage", "") + count("enforced", "success_rate", ""), 0.0);
+    assert_eq!(out(&cluster), [0]);
 }
 
 #[derive(Clone, Debug)]
