@@ -4,4 +4,4 @@ mod report;
 mod reported;
 
 pub(super) use report::from_trailers;
-pub(super) use reported::Reported;
+pub(super) use reported::{Reported, Weight};
