@@ -26,7 +26,7 @@ use crate::{
     call::{Body, CallError, Context, Inbound, Kind, Request, Response},
     config::{self, Address},
     grpc::{CONTENT_TYPE, frame},
-    telemetry::Metrics,
+    telemetry::{Metrics, metrics::DeadlineIn},
 };
 
 /// A cluster, and the way out to it.
@@ -149,6 +149,7 @@ async fn a_deadline_resets_the_stream_of_a_client_that_does_not_read() {
     assert_eq!(within(reset.recv()).await, Some(h2::Reason::CANCEL));
     let error = within(answer.into_body().collect()).await.unwrap_err();
     assert_eq!(error.status().code(), Code::DeadlineExceeded);
+    assert_eq!(error.deadline_in(), Some(DeadlineIn::Stream));
 }
 
 #[tokio::test]
@@ -186,6 +187,7 @@ async fn a_deadline_that_passes_in_the_queue_is_a_deadline() {
     way.context.deadline = Some(Instant::now() + Duration::from_millis(50));
     let error = within(way.call(Body::full(frame::encode(b"")))).await.unwrap_err();
     assert_eq!(error.status().code(), Code::DeadlineExceeded, "{error}");
+    assert_eq!(error.deadline_in(), Some(DeadlineIn::Connect));
 }
 
 #[tokio::test]
