@@ -47,6 +47,7 @@ mod steer;
 mod tally;
 mod tenure;
 mod tls;
+mod took;
 mod tries;
 mod upload;
 
