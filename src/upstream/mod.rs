@@ -40,6 +40,7 @@ mod member;
 mod orca;
 mod outbound;
 mod outlier;
+mod partings;
 mod queue;
 mod retry;
 mod snapshot;

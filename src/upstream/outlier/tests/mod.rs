@@ -271,6 +271,24 @@ async fn ejections_are_counted_by_cause_made_or_not() {
     assert_eq!(out(&cluster), [0]);
 }
 
+#[tokio::test(start_paused = true)]
+async fn an_operator_sees_until_when_and_how_often() {
+    let cluster = cluster(3, consecutive()).await;
+    let shown = || {
+        let view = serde_json::to_value(cluster.describe()).unwrap();
+        let endpoint = &view["endpoints"][0];
+        (endpoint["ejected_for_ms"].as_u64(), endpoint["times_ejected"].as_u64())
+    };
+    assert_eq!(shown(), (None, None));
+    judge(&cluster, 0, Verdict::Failure, 5);
+    tokio::time::advance(Duration::from_secs(10)).await;
+    assert_eq!(shown(), (Some(20_000), Some(1)));
+    cluster.outlier().unwrap().checked(&cluster, &cluster.snapshot()[0]);
+    assert_eq!(shown(), (None, Some(1)));
+    judge(&cluster, 0, Verdict::Failure, 5);
+    assert_eq!(shown(), (Some(60_000), Some(2)));
+}
+
 #[derive(Clone, Debug)]
 enum Step {
     Judge(usize, Verdict, usize),
