@@ -8,7 +8,7 @@ use tonic_types::{ErrorDetails, StatusExt};
 
 use crate::{
     grpc::{self, frame::FrameError},
-    telemetry::metrics::CancelledBy,
+    telemetry::metrics::{CancelledBy, DeadlineIn},
 };
 
 /// The words of `google.rpc.ErrorInfo.reason`, domain `edgeway`: what a client may do next.
@@ -43,6 +43,7 @@ struct Inner {
     status: Status,
     reason: Option<&'static str>,
     cancelled: Option<CancelledBy>,
+    deadline: Option<DeadlineIn>,
     flag: &'static str,
 }
 
@@ -68,7 +69,8 @@ impl CallError {
         details.set_retry_info(Some(OVERLOAD_REST));
         let status = Status::with_error_details(Code::Unavailable, format!("{cluster}: {why}"), details);
         let reason = Some(reason::OVERLOADED);
-        Self(Box::new(Inner { status, reason, cancelled: None, flag: "UpstreamOverflow" }))
+        let inner = Inner { status, reason, cancelled: None, deadline: None, flag: "UpstreamOverflow" };
+        Self(Box::new(inner))
     }
 
     /// The call was sent, and no message of an answer came in the time that one attempt has (14, `OUTCOME_UNKNOWN`).
@@ -117,6 +119,7 @@ impl CallError {
         Self::new(Code::DeadlineExceeded, message, Some((reason, None)))
             .by(CancelledBy::Deadline)
             .flagged("UpstreamRequestTimeout")
+            .waiting_in(if sent { DeadlineIn::Upstream } else { DeadlineIn::Queue })
     }
 
     /// A stream passed without a byte for too long, or lasted too long.
@@ -191,7 +194,7 @@ impl CallError {
 
     /// A status that was built with all its details, for what the client did wrong.
     pub fn client(status: Status) -> Self {
-        Self(Box::new(Inner { status, reason: None, cancelled: None, flag: "" }))
+        Self(Box::new(Inner { status, reason: None, cancelled: None, deadline: None, flag: "" }))
     }
 
     fn new(code: Code, message: String, info: Option<(&'static str, Option<&str>)>) -> Self {
@@ -208,7 +211,7 @@ impl CallError {
             }
         };
         let reason = info.map(|(reason, _)| reason);
-        Self(Box::new(Inner { status, reason, cancelled: None, flag: "" }))
+        Self(Box::new(Inner { status, reason, cancelled: None, deadline: None, flag: "" }))
     }
 
     fn by(mut self, cancelled: CancelledBy) -> Self {
@@ -248,6 +251,17 @@ impl CallError {
         };
         let status = &self.0.status;
         if told { Status::new(status.code(), status.message()) } else { status.clone() }
+    }
+
+    /// Says better what the call waited for when its deadline passed.
+    pub fn waiting_in(mut self, place: DeadlineIn) -> Self {
+        self.0.deadline = Some(place);
+        self
+    }
+
+    /// What the call waited for when its deadline passed, if that is what ended it.
+    pub fn deadline_in(&self) -> Option<DeadlineIn> {
+        self.0.deadline
     }
 
     /// Who ended the call, where it was not the backend.

@@ -85,6 +85,7 @@ impl Inspect for Inspector {
                 source.cluster.metrics().set_endpoints(state, count);
             }
             source.cluster.metrics().set_endpoints(EndpointState::Draining, source.cluster.leaving().len());
+            source.cluster.show_circuits();
         }
     }
 }

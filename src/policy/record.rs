@@ -29,7 +29,7 @@ use crate::{
     grpc::{GRPC_STATUS, status},
     telemetry::{
         Metrics,
-        metrics::{CancelledBy, ClusterMetrics, Gauge, MethodMetrics},
+        metrics::{CancelledBy, ClusterMetrics, DeadlineIn, Gauge, MethodMetrics},
     },
     upstream::Target,
 };
@@ -152,27 +152,29 @@ impl Entry {
         Response::from_parts(head, body)
     }
 
-    fn close_from(self, headers: &HeaderMap) {
+    fn close_from(mut self, headers: &HeaderMap) {
         match status::read(headers) {
-            Some(status) => self.close(status.code(), status.message(), ""),
-            None => self.close(Code::Unknown, "", ""),
+            Some(status) => self.write(status.code(), status.message(), "", None),
+            None => self.write(Code::Unknown, "", "", None),
         }
     }
 
-    fn close_with(self, error: &CallError) {
+    fn close_with(mut self, error: &CallError) {
         if let Some(by) = error.cancelled_by() {
             self.metrics.cancelled(by);
         }
-        self.close(error.status().code(), error.status().message(), error.flag());
+        self.write(error.status().code(), error.status().message(), error.flag(), error.deadline_in());
     }
 
-    fn close(mut self, code: Code, message: &str, flag: &'static str) {
-        self.write(code, message, flag);
-    }
-
-    fn write(&mut self, code: Code, message: &str, flag: &'static str) {
+    fn write(&mut self, code: Code, message: &str, flag: &'static str, waiting: Option<DeadlineIn>) {
         self.open = false;
         let elapsed = self.started.elapsed();
+        if code == Code::DeadlineExceeded
+            && let Some(cluster) = &self.cluster
+        {
+            // The backend that says so keeps the same time, and looks at its clock a moment sooner.
+            cluster.deadline_exceeded(waiting.unwrap_or(DeadlineIn::Upstream));
+        }
         self.method.server.handled(code as usize, elapsed);
         if let Some(cluster) = &self.cluster {
             self.method.at(cluster).call_ended(code as usize, elapsed);
@@ -191,7 +193,7 @@ impl Drop for Entry {
         if self.open {
             let gone = CallError::client_gone();
             self.metrics.cancelled(CancelledBy::Client);
-            self.write(Code::Cancelled, gone.status().message(), gone.flag());
+            self.write(Code::Cancelled, gone.status().message(), gone.flag(), None);
         }
     }
 }
@@ -231,5 +233,53 @@ impl HttpBody for Followed {
 
     fn is_end_stream(&self) -> bool {
         self.body.is_end_stream()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        call::{Inbound, Kind},
+        config,
+        upstream::Clusters,
+    };
+
+    #[tokio::test]
+    async fn a_deadline_counts_by_what_the_call_waited_for() {
+        let metrics = Metrics::new();
+        let target = config::Target::Static(Vec::new());
+        let clusters = Clusters::new([config::Cluster::new("orders", target)], &metrics);
+        let cluster = clusters.iter().next().unwrap();
+        let counts = || {
+            ["queue", "connect", "upstream", "stream"].map(|place| {
+                let labels = format!(r#"{{cluster="orders",where="{place}"}}"#);
+                metrics.shown(&format!("edgeway_deadline_exceeded_total{labels}")).unwrap()
+            })
+        };
+        let late = CallError::deadline_exceeded;
+        let status = |code: &'static str| {
+            let mut response = Response::new(Body::empty());
+            response.headers_mut().insert(GRPC_STATUS, code.parse().unwrap());
+            Ok(response)
+        };
+        for (answer, expect) in [
+            (Err(late(false)), [1.0, 0.0, 0.0, 0.0]),
+            (Err(late(false).waiting_in(DeadlineIn::Connect)), [1.0, 1.0, 0.0, 0.0]),
+            (Err(late(true)), [1.0, 1.0, 1.0, 0.0]),
+            (status("4"), [1.0, 1.0, 2.0, 0.0]),
+            (status("14"), [1.0, 1.0, 2.0, 0.0]),
+            (Err(late(true).waiting_in(DeadlineIn::Stream)), [1.0, 1.0, 2.0, 1.0]),
+            (Err(CallError::client_gone()), [1.0, 1.0, 2.0, 1.0]),
+        ] {
+            let mut request = Request::new(Body::empty());
+            let context = Context::new(Kind::Unary, Inbound::Grpc, metrics.unknown_method());
+            request.extensions_mut().insert(context);
+            request.extensions_mut().insert(Target(Arc::clone(cluster)));
+            let mut answer = Some(answer);
+            let inner = tower::service_fn(|_: Request| std::future::ready(answer.take().unwrap()));
+            drop(Record::new(inner, metrics.clone()).call(request).await);
+            assert_eq!(counts(), expect);
+        }
     }
 }

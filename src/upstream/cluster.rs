@@ -224,8 +224,12 @@ impl Cluster {
 
     /// Whether a further connection may be opened beside those that its endpoints have (`max_connections`).
     pub(super) fn may_connect(&self) -> bool {
-        let open: usize = self.snapshot().iter().map(|endpoint| endpoint.connections()).sum();
-        open < self.config.circuit_breakers.max_connections
+        self.open_connections() < self.config.circuit_breakers.max_connections
+    }
+
+    /// The connections that its endpoints have.
+    pub(super) fn open_connections(&self) -> usize {
+        self.snapshot().iter().map(|endpoint| endpoint.connections()).sum()
     }
 
     pub(super) fn endpoints(&self) -> watch::Receiver<Option<Arc<[Arc<Endpoint>]>>> {

@@ -12,7 +12,9 @@ use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 use tokio::{sync::Notify, time::Instant};
 
-use super::{backoff::Backoff, balance::Traits, connection::Pace, member::Member, outlier};
+use super::{
+    backoff::Backoff, balance::Traits, connection::Pace, member::Member, outlier, partings::Partings,
+};
 use crate::{
     config::Address,
     telemetry::metrics::{EndpointMetrics, EndpointState},
@@ -45,6 +47,7 @@ pub struct Endpoint {
     changed: Notify,
     metrics: Arc<EndpointMetrics>,
     pace: Arc<Pace>,
+    partings: Partings,
 }
 
 #[derive(Debug)]
@@ -88,6 +91,7 @@ impl Endpoint {
             changed: Notify::new(),
             metrics,
             pace: Arc::default(),
+            partings: Partings::default(),
         }
     }
 
@@ -234,6 +238,11 @@ impl Endpoint {
     /// How often its connections may be asked for a sign of life.
     pub(super) fn pace(&self) -> &Arc<Pace> {
         &self.pace
+    }
+
+    /// How its connections have ended.
+    pub(super) fn partings(&self) -> &Partings {
+        &self.partings
     }
 
     /// Unary calls in flight, of [`Endpoint::calls`].

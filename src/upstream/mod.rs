@@ -41,6 +41,7 @@ mod member;
 mod orca;
 mod outbound;
 mod outlier;
+mod partings;
 mod queue;
 mod reservation;
 mod retry;
@@ -49,6 +50,7 @@ mod steer;
 mod tally;
 mod tenure;
 mod tls;
+mod took;
 mod tries;
 mod upload;
 

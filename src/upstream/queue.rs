@@ -30,7 +30,7 @@ use super::{
 };
 use crate::{
     call::{CallError, Context, Inbound},
-    telemetry::metrics::Shed,
+    telemetry::metrics::{DeadlineIn, Shed},
 };
 
 /// The calls of one worker that wait for one cluster.
@@ -139,7 +139,8 @@ impl Lane {
             if tokio::time::timeout_at(until.min(deadline), changed).await.is_err() {
                 let late = context.deadline.is_some_and(|deadline| deadline <= Instant::now());
                 return Err(match wait {
-                    _ if late => Failed::new(Class::Final, CallError::deadline_exceeded(false)),
+                    Wait::Connection if late => self.late(DeadlineIn::Connect),
+                    Wait::Stream if late => self.late(DeadlineIn::Queue),
                     Wait::Stream => self.shed(
                         Shed::QueueTimeout,
                         "every connection has as many streams as it may (circuit_breakers.queue_timeout)",
@@ -170,6 +171,10 @@ impl Lane {
         self.cluster().metrics().shed(reason);
         // Retried here, what was too much would be more.
         Failed::new(Class::Final, CallError::overloaded(self.cluster().name(), why))
+    }
+
+    fn late(&self, waiting: DeadlineIn) -> Failed {
+        Failed::new(Class::Final, CallError::deadline_exceeded(false).waiting_in(waiting))
     }
 
     fn unreached(&self) -> Failed {

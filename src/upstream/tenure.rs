@@ -61,7 +61,15 @@ impl Tenure {
         }
         drop(ready);
         let _draining = metrics.connection(ConnectionState::Draining);
-        Arc::clone(&self.connection).retire(patience).await;
+        let partings = link.endpoint.partings();
+        partings.drains(&self.connection);
+        let counted = async {
+            // A connection that could not be used may have to be asked for the reason.
+            let why = self.connection.why().await;
+            metrics.disconnected(why);
+            partings.ended(why);
+        };
+        tokio::join!(Arc::clone(&self.connection).retire(patience), counted);
     }
 
     /// How long its calls may then go on.

@@ -14,6 +14,7 @@ use super::{
     lane::Lane,
     retry::{Failure, History, Next, Stop},
     steer::Steer,
+    took::Took,
 };
 use crate::{
     call::{CallError, Inbound, Response, Via},
@@ -28,13 +29,14 @@ pub(super) async fn run(
 ) -> Result<Response, CallError> {
     let cluster = lane.cluster();
     let mut history = History::passing_over(cluster.lacking().of(outgoing.path()));
-    let (mut place, mut before) = (None, None);
+    let (mut place, mut before, mut took) = (None, None, None);
     loop {
         let (endpoint, failed) = match once(lane, steer, &mut outgoing, &mut history, place.take()).await {
             (endpoint, Ok(response)) => return Ok(via(lane, steer, response, endpoint, history.attempts)),
             (endpoint, Err(failed)) => (endpoint, failed),
         };
         let elsewhere = is_lacking(lane, steer, &outgoing, &mut history, endpoint.as_ref(), &failed);
+        let retries = history.retries();
         let rest = if elsewhere && outgoing.rewind() {
             cluster.metrics().retried(RetryReason::Unimplemented);
             Some(Duration::ZERO)
@@ -49,6 +51,8 @@ pub(super) async fn run(
             };
             return failed.into_end().map(|response| via(lane, steer, response, endpoint, history.attempts));
         };
+        let by_policy = history.retries() > retries;
+        took.get_or_insert_with(|| Took::new(&outgoing.context().metrics, cluster)).attempt(by_policy, rest);
         if !rest.is_zero() {
             tokio::time::sleep(rest).await;
         }

@@ -1,6 +1,6 @@
 //! A backend of one service that a deploy changes: `deploy.v1.Greeter`, with the methods it is told to have.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, time::Duration};
 
 use axum::response::IntoResponse;
 use tokio::{net::TcpListener, task::JoinHandle};
@@ -14,9 +14,17 @@ pub struct Rolling {
 }
 
 impl Rolling {
-    /// Starts it again at `address`.
+    /// Starts it again at `address`, as soon as that is free: another test may have it for a moment.
     pub async fn start(address: SocketAddr, methods: &[&str]) -> Self {
-        Self::serve(TcpListener::bind(address).await.expect("the address is free"), methods)
+        let bound = tokio::time::timeout(Duration::from_secs(20), async {
+            loop {
+                match TcpListener::bind(address).await {
+                    Ok(listener) => return listener,
+                    Err(_) => tokio::time::sleep(Duration::from_millis(20)).await,
+                }
+            }
+        });
+        Self::serve(bound.await.expect("the address becomes free"), methods)
     }
 
     /// Starts it with these methods, which reflection lists.

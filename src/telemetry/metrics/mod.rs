@@ -92,6 +92,14 @@ impl Metrics {
         out
     }
 
+    /// The value of a series, by its name and labels as the exposition has them.
+    #[cfg(test)]
+    pub(crate) fn shown(&self, series: &str) -> Option<f64> {
+        let page = self.encode();
+        let mut values = page.lines().filter_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
+        values.next().and_then(|value| value.parse().ok())
+    }
+
     /// The values of a method: `kind` is its `grpc_type` (`unary`, `client_stream`, `server_stream`,
     /// `bidi_stream`), `service` the full name without slashes. Asked again, the same values are handed out.
     ///

@@ -43,8 +43,11 @@ use self::{
     ring::Node,
     tiers::{Listed, Standing, Tier},
 };
-use super::{cluster::Cluster, endpoint::Endpoint};
-use crate::config::{LoadBalancing, SlowStart, WeightedRoundRobin};
+use super::{cluster::Cluster, endpoint::Endpoint, orca::Weight};
+use crate::{
+    config::{LoadBalancing, SlowStart, WeightedRoundRobin},
+    telemetry::metrics::ClusterMetrics,
+};
 
 /// One worker's way of choosing for one cluster: what does not change with the endpoints.
 #[derive(Debug)]
@@ -56,6 +59,7 @@ pub(super) struct Balancer {
     seed: u64,
     sessions: Option<Arc<Sessions>>,
     rings: Rings,
+    metrics: Arc<ClusterMetrics>,
     /// Turns by tier, kept over snapshots: a round that a new one cuts short is not begun again.
     turns: [AtomicUsize; TIERS],
 }
@@ -105,6 +109,7 @@ impl Balancer {
             seed: cluster.seed(),
             sessions: cluster.sessions().cloned(),
             rings: Rings::default(),
+            metrics: Arc::clone(cluster.metrics()),
             // A random start, or the first calls of every gateway would meet on the first endpoint.
             turns: std::array::from_fn(|_| AtomicUsize::new(fastrand::usize(..1 << 16))),
         }
@@ -131,6 +136,7 @@ impl Balancer {
                 let candidates: Vec<_> =
                     members.iter().filter_map(at).map(|endpoint| self.candidate(endpoint, now)).collect();
                 hold = hold.min_some(self.hold(&candidates));
+                self.count(&candidates);
                 let picker = Picker::new(&self.policy, &candidates, |config| {
                     let ring = self.rings.ring(config, listed.iter().filter_map(at).map(node).collect());
                     Owners::new(config, ring, listed.iter().map(|place| members.binary_search(place).is_ok()))
@@ -170,10 +176,37 @@ impl Balancer {
             },
             weight: member.weight,
             reported: match &self.policy {
-                LoadBalancing::WeightedRoundRobin(config) => traits.reported.weight(config, now),
+                LoadBalancing::WeightedRoundRobin(config) => {
+                    self.known(traits.reported.standing(config, now))
+                }
                 _ => 0.0,
             },
             warmth: self.slow_start.as_ref().map_or(1.0, |config| traits.warmth.factor(config, now)),
+        }
+    }
+
+    /// The weight that an endpoint reports; zero for none, which is counted.
+    fn known(&self, weight: Weight) -> f64 {
+        match weight {
+            Weight::Known(weight) => return weight,
+            Weight::NotYet => self.metrics.weights().not_yet_usable.inc(),
+            Weight::Stale => self.metrics.weights().stale.inc(),
+        }
+        0.0
+    }
+
+    /// An update of weights, as gRFC A78 counts it.
+    fn count(&self, candidates: &[Candidate]) {
+        if !matches!(self.policy, LoadBalancing::WeightedRoundRobin(_)) {
+            return;
+        }
+        let metrics = self.metrics.weights();
+        if candidates.iter().filter(|candidate| candidate.reported > 0.0).count() < 2 {
+            metrics.rr_fallback.inc();
+        }
+        for candidate in candidates {
+            // `as` saturates.
+            metrics.weights.observe(candidate.reported.round() as u64);
         }
     }
 

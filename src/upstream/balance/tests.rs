@@ -11,6 +11,7 @@ use crate::{
 
 /// A balancer and endpoints, with whatever calls are in flight on them.
 struct Scene {
+    metrics: Metrics,
     balancer: Balancer,
     endpoints: Vec<Arc<Endpoint>>,
     in_flight: RefCell<Vec<usize>>,
@@ -29,6 +30,7 @@ impl Scene {
         let endpoint = |member: Member| Arc::new(Endpoint::new(member, cluster.metrics().endpoint("test")));
         Self {
             balancer: Balancer::new(cluster),
+            metrics: metrics.clone(),
             endpoints: members.into_iter().map(endpoint).collect(),
             in_flight: RefCell::new(vec![0; count]),
             choice: RefCell::new((0, vec![0; count])),
@@ -224,6 +226,36 @@ async fn load_reports_become_shares() {
     assert!(near(&shares, &[200, 600, 400], 1), "the third counts as their mean: {shares:?}");
     tokio::time::advance(Duration::from_secs(180)).await;
     assert!(near(&scene.shares(900), &[100, 100, 700], 1), "nobody reports any more");
+}
+
+#[tokio::test(start_paused = true)]
+async fn updates_of_weights_are_counted() {
+    let policy = LoadBalancing::WeightedRoundRobin(WeightedRoundRobin::default());
+    let scene = Scene::new(members(&[1; 3]), |cluster| cluster.load_balancing = policy);
+    let counts = || {
+        scene.compile();
+        let names = [
+            "rr_fallback_total",
+            "endpoint_weight_not_yet_usable_total",
+            "endpoint_weight_stale_total",
+            "endpoint_weights_sum",
+        ];
+        names.map(|name| {
+            let labels = r#"{grpc_target="ipv4:10.0.0.1:0",grpc_lb_backend_service="test"}"#;
+            scene.metrics.shown(&format!("grpc_lb_wrr_{name}{labels}")).unwrap()
+        })
+    };
+    let report = |weights: &[f64]| {
+        for (endpoint, weight) in scene.endpoints.iter().zip(weights) {
+            endpoint.traits().reported.set(*weight, Instant::now());
+        }
+    };
+    assert_eq!(counts(), [1.0, 3.0, 0.0, 0.0], "nobody has reported");
+    report(&[10.0, 20.4]);
+    tokio::time::advance(Duration::from_secs(10)).await;
+    assert_eq!(counts(), [1.0, 4.0, 0.0, 30.0], "two have");
+    tokio::time::advance(Duration::from_secs(170)).await;
+    assert_eq!(counts(), [2.0, 5.0, 2.0, 30.0], "three minutes ago");
 }
 
 #[tokio::test(start_paused = true)]

@@ -5,7 +5,10 @@ use std::sync::{
     atomic::{AtomicUsize, Ordering::Relaxed},
 };
 
-use crate::{config::CircuitBreakers, telemetry::metrics::Shed};
+use crate::{
+    config::CircuitBreakers,
+    telemetry::metrics::{Breaker as Gauged, Shed},
+};
 
 /// Counts over all workers; what is one too many is refused at once.
 #[derive(Debug)]
@@ -58,14 +61,28 @@ impl Breaker {
             .map_err(Overflow::Pending)
     }
 
-    /// A call is to be tried again; `None` when enough of them are.
-    ///
+    /// What is under way, and how much may be, by breaker.
+    pub(in crate::upstream) fn usage(&self) -> [(Gauged, usize, usize); 3] {
+        let [requests, pending, retries] =
+            [&self.requests, &self.pending, &self.retries].map(|count| count.load(Relaxed));
+        [
+            (Gauged::Requests, requests, self.limits.max_requests),
+            (Gauged::Pending, pending, self.limits.max_pending_requests),
+            (Gauged::Retries, retries, self.most_retries()),
+        ]
+    }
+
     /// The larger of a number and a share (Envoy's `max_retries` and `retry_budget`): the number lets a quiet cluster
     /// retry at all, the share keeps a busy one from retrying itself to death.
-    pub(in crate::upstream) fn retry(self: &Arc<Self>) -> Option<RetryPlace> {
+    fn most_retries(&self) -> usize {
         let calls = self.requests.load(Relaxed).saturating_add(self.pending.load(Relaxed));
         let share = calls.saturating_mul(usize::from(self.limits.retry_budget_percent)) / 100;
-        enter(&self.retries, share.max(self.limits.max_retries)).ok()?;
+        share.max(self.limits.max_retries)
+    }
+
+    /// A call is to be tried again; `None` when enough of them are.
+    pub(in crate::upstream) fn retry(self: &Arc<Self>) -> Option<RetryPlace> {
+        enter(&self.retries, self.most_retries()).ok()?;
         Some(RetryPlace(Arc::clone(self)))
     }
 }

@@ -47,6 +47,11 @@ impl Throttle {
         self.suffices(self.tokens.load(Relaxed))
     }
 
+    /// The tokens that are left and the most there may be, in thousandths.
+    pub(in crate::upstream) fn tokens(&self) -> (u32, u32) {
+        (self.tokens.load(Relaxed), self.most)
+    }
+
     fn suffices(&self, tokens: u32) -> bool {
         tokens > self.most / 2
     }

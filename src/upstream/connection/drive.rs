@@ -11,13 +11,8 @@ use bytes::Bytes;
 use h2::{Reason, client::SendRequest};
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use super::{
-    MOST_STREAMS,
-    brake::Brake,
-    gate::{Gate, Shut},
-    meter::Metered,
-    vigil::Pace,
-};
+use super::{MOST_STREAMS, brake::Brake, gate::Gate, meter::Metered, vigil::Pace};
+use crate::telemetry::metrics::DisconnectError;
 
 /// Moves the connection's bytes until it ends, keeping the gate true to what the peer says.
 pub(super) struct Drive<T> {
@@ -36,9 +31,13 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Future for Drive<T> {
         loop {
             let outcome = pin!(&mut this.h2).poll(cx);
             this.gate.allow(this.h2.max_concurrent_send_streams().min(MOST_STREAMS));
-            // `poll_ready` fails from the moment that GOAWAY has been read, while open streams go on.
-            if outcome.is_ready() || matches!(this.probe.poll_ready(cx), Poll::Ready(Err(_))) {
-                this.gate.shut(Shut::Closing);
+            // `poll_ready` fails from the moment that GOAWAY has been read, while open streams go on. What it says is
+            // more than the outcome does, which is none where the peer has said goodbye.
+            if let Poll::Ready(Err(error)) = this.probe.poll_ready(cx) {
+                this.gate.shut_for_good(why(&error));
+            } else if let Poll::Ready(outcome) = &outcome {
+                let why = outcome.as_ref().err().map_or(DisconnectError::Unknown, why);
+                this.gate.shut_for_good(why);
             }
             if let Poll::Ready(outcome) = outcome {
                 if let Err(error) = outcome {
@@ -64,6 +63,17 @@ impl<T> Drive<T> {
             );
         }
         tracing::debug!(%error, "upstream connection ended");
+    }
+}
+
+/// What ended a connection, in the words of gRFC A94.
+fn why(error: &h2::Error) -> DisconnectError {
+    if let Some(io) = error.get_io() {
+        return DisconnectError::io(io.kind());
+    }
+    match error.reason() {
+        Some(reason) if error.is_go_away() && error.is_remote() => DisconnectError::goaway(reason.into()),
+        _ => DisconnectError::Unknown,
     }
 }
 

@@ -1,8 +1,13 @@
 //! The count of a connection's streams.
 
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicUsize, Ordering::Relaxed};
+use std::sync::{
+    OnceLock,
+    atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicUsize, Ordering::Relaxed},
+};
 
 use tokio::sync::Notify;
+
+use crate::telemetry::metrics::DisconnectError;
 
 /// Lets as many streams be open as the peer allows, and none once it is shut.
 #[derive(Debug)]
@@ -14,6 +19,8 @@ pub(super) struct Gate {
     ended: AtomicBool,
     /// It ended because the peer gave no sign of life.
     dead: AtomicBool,
+    /// The first reason for good that was seen.
+    why: OnceLock<DisconnectError>,
     /// Grows whenever there is more room than before other than by a stream's end.
     widened: AtomicU32,
     changed: Notify,
@@ -38,6 +45,7 @@ impl Gate {
             shut: AtomicU8::new(0),
             ended: AtomicBool::new(false),
             dead: AtomicBool::new(false),
+            why: OnceLock::new(),
             widened: AtomicU32::new(0),
             changed: Notify::new(),
         }
@@ -113,14 +121,36 @@ impl Gate {
     /// The connection is no more.
     pub(super) fn end(&self) {
         self.ended.store(true, Relaxed);
-        self.shut(Shut::Closing);
+        self.shut_for_good(DisconnectError::Unknown);
         self.changed.notify_waiters();
+    }
+
+    /// Shuts it for a reason that does not pass; only the first is kept.
+    pub(super) fn shut_for_good(&self, why: DisconnectError) {
+        if self.why.set(why).is_ok() {
+            self.changed.notify_waiters();
+        }
+        self.shut(Shut::Closing);
+    }
+
+    /// Edgeway wants no further stream.
+    pub(super) fn retire(&self) {
+        // What has been found closing ends for the peer's reason, which may be a moment away.
+        if !self.is_shut(Shut::Closing) && self.why.set(DisconnectError::SubchannelShutdown).is_ok() {
+            self.changed.notify_waiters();
+        }
+        self.shut(Shut::Retired);
+    }
+
+    /// Why it is shut, if it is for good and the reason is known.
+    pub(super) fn why(&self) -> Option<DisconnectError> {
+        self.why.get().copied()
     }
 
     /// The peer gives no sign of life: no further stream, and the end is near.
     pub(super) fn die(&self) {
         self.dead.store(true, Relaxed);
-        self.shut(Shut::Closing);
+        self.shut_for_good(DisconnectError::ConnectionTimedOut);
     }
 
     pub(super) fn is_dead(&self) -> bool {

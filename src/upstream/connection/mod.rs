@@ -50,7 +50,10 @@ use self::{
 };
 pub(super) use self::{brake::Exchange, error::ConnectError, vigil::Pace};
 use super::{describe::ConnectionView, tls::Tls};
-use crate::config::{Address, ConnectionSettings};
+use crate::{
+    config::{Address, ConnectionSettings},
+    telemetry::metrics::DisconnectError,
+};
 
 /// A connection that calls may be sent on.
 ///
@@ -151,6 +154,7 @@ impl Connection {
             streams: self.gate.open(),
             stream_limit: self.gate.limit(),
             age: self.opened.elapsed(),
+            draining: self.gate.why().is_some(),
         }
     }
 
@@ -189,6 +193,17 @@ impl Connection {
         self.gate.until(|gate| gate.is_shut(Shut::Closing)).await;
     }
 
+    /// Whether it is no more.
+    pub(super) fn has_ended(&self) -> bool {
+        self.gate.has_ended()
+    }
+
+    /// Waits for the reason why it takes no further stream.
+    pub(super) async fn why(&self) -> DisconnectError {
+        self.gate.until(|gate| gate.why().is_some()).await;
+        self.gate.why().unwrap_or(DisconnectError::Unknown)
+    }
+
     /// Whether its peer gave no sign of life when it was asked for one.
     pub(super) fn is_dead(&self) -> bool {
         self.gate.is_dead()
@@ -221,7 +236,7 @@ impl Connection {
 
     /// Opens no further stream, lets those that are open finish for up to `patience`, then closes.
     pub(super) async fn retire(self: Arc<Self>, patience: Duration) {
-        self.gate.shut(Shut::Retired);
+        self.gate.retire();
         let idle = self.gate.until(|gate| gate.open() == 0 || gate.has_ended());
         let _ = tokio::time::timeout(patience, idle).await;
         self.driver.abort();

@@ -18,6 +18,7 @@ use tokio_util::sync::WaitForCancellationFutureOwned;
 use super::{Held, Pieces};
 use crate::{
     call::{CallError, Context},
+    telemetry::metrics::DeadlineIn,
     upstream::activity::Activity,
 };
 
@@ -180,7 +181,7 @@ impl Limits {
             let now = Instant::now();
             let passed = |limit: Option<Instant>| limit.is_some_and(|limit| limit <= now);
             if passed(self.deadline) {
-                return Some(CallError::deadline_exceeded(true));
+                return Some(CallError::deadline_exceeded(true).waiting_in(DeadlineIn::Stream));
             }
             if passed(self.expires) {
                 return Some(CallError::stream_expired());

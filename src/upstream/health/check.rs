@@ -21,6 +21,7 @@ pub(super) async fn run(
         loop {
             // Not given up when the connection goes: that is an answer as well, and comes in time.
             let finding = line.check().await;
+            standing.asked(&finding);
             let change = judge.take(&finding);
             standing.heard(&finding);
             match change {

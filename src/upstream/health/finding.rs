@@ -5,6 +5,8 @@ use std::fmt;
 use tonic::{Code, Status};
 use tonic_health::pb::health_check_response::ServingStatus;
 
+use crate::telemetry::metrics::HealthResult;
+
 /// What one question has brought.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Finding {
@@ -46,6 +48,18 @@ impl Finding {
             Code::Unimplemented => Self::Unimplemented,
             // Its message may hold anything; it is the log's and not the caller's.
             code => Self::Failed(format!("{code:?}")),
+        }
+    }
+
+    /// As metrics say it; `None` where nobody was asked.
+    pub(super) fn label(&self) -> Option<HealthResult> {
+        match self {
+            Self::Serving => Some(HealthResult::Serving),
+            Self::NotServing(_) => Some(HealthResult::NotServing),
+            Self::Unimplemented => Some(HealthResult::Unimplemented),
+            Self::Failed(_) => Some(HealthResult::Failed),
+            Self::TimedOut => Some(HealthResult::Timeout),
+            Self::Busy => None,
         }
     }
 }

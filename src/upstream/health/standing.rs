@@ -28,6 +28,13 @@ impl Standing {
         Self { cluster, endpoint, unimplemented, out: false }
     }
 
+    /// A question has brought this.
+    pub(super) fn asked(&self, finding: &Finding) {
+        if let Some(result) = finding.label() {
+            self.cluster.metrics().health_checked(result);
+        }
+    }
+
     /// Takes an answer, whether it changes anything or not.
     pub(super) fn heard(&self, finding: &Finding) {
         if *finding == Finding::Unimplemented && !self.unimplemented.swap(true, Relaxed) {

@@ -33,6 +33,9 @@ async fn follow(line: &impl Line, standing: &mut Standing, rng: &mut fastrand::R
                     () = line.gone() => return,
                     finding = findings.next() => finding,
                 };
+                if let Some(finding) = &finding {
+                    standing.asked(finding);
+                }
                 match finding {
                     Some(finding @ Finding::Serving) => {
                         heard = true;

@@ -17,7 +17,7 @@ use std::sync::{Arc, atomic::AtomicBool};
 use tokio_util::task::AbortOnDropHandle;
 
 pub(super) use report::from_trailers;
-pub(super) use reported::Reported;
+pub(super) use reported::{Reported, Weight};
 
 use self::watch::Watch;
 use super::{

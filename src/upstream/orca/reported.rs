@@ -18,6 +18,16 @@ pub(in crate::upstream) struct Reported {
     first: AtomicU64,
 }
 
+/// What an endpoint counts for by its reports.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(in crate::upstream) enum Weight {
+    Known(f64),
+    /// It has not reported for long enough.
+    NotYet,
+    /// It has not reported for too long.
+    Stale,
+}
+
 impl Default for Reported {
     fn default() -> Self {
         Self { epoch: Instant::now(), weight: 0.into(), last: 0.into(), first: 0.into() }
@@ -40,23 +50,31 @@ impl Reported {
         self.first.store(0, Relaxed);
     }
 
-    /// The weight that holds at `now`; zero for none, as for an endpoint that has not reported for long enough, or not
-    /// for too long (gRFC A58).
-    pub(in crate::upstream) fn weight(&self, config: &WeightedRoundRobin, now: Instant) -> f64 {
+    /// The weight that holds at `now`, if any does (gRFC A58).
+    pub(in crate::upstream) fn standing(&self, config: &WeightedRoundRobin, now: Instant) -> Weight {
         let (now, last, first) = (self.millis(now), self.last.load(Relaxed), self.first.load(Relaxed));
         if last == 0 {
-            return 0.0;
+            return Weight::NotYet;
         }
         if u128::from(now.saturating_sub(last)) >= config.weight_expiration_period.as_millis() {
             self.black_out();
-            return 0.0;
+            return Weight::Stale;
         }
         let reporting = u128::from(now.saturating_sub(first));
         let blackout = config.blackout_period.as_millis();
         if blackout > 0 && (first == 0 || reporting < blackout) {
-            return 0.0;
+            return Weight::NotYet;
         }
-        f64::from_bits(self.weight.load(Relaxed))
+        Weight::Known(f64::from_bits(self.weight.load(Relaxed)))
+    }
+
+    /// The weight alone.
+    #[cfg(test)]
+    pub(in crate::upstream) fn weight(&self, config: &WeightedRoundRobin, now: Instant) -> f64 {
+        match self.standing(config, now) {
+            Weight::Known(weight) => weight,
+            Weight::NotYet | Weight::Stale => 0.0,
+        }
     }
 
     fn millis(&self, now: Instant) -> u64 {
@@ -74,24 +92,24 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_weight_counts_from_the_blackout_to_its_expiration() {
         let (config, reported) = (WeightedRoundRobin::default(), Reported::default());
-        let weight = || reported.weight(&config, Instant::now());
-        assert_eq!(weight(), 0.0, "never reported");
+        let weight = || reported.standing(&config, Instant::now());
+        assert_eq!(weight(), Weight::NotYet, "never reported");
         for second in 0..15 {
             reported.set(f64::from(second) + 1.0, Instant::now());
-            let expect = if second < 10 { 0.0 } else { f64::from(second) + 1.0 };
+            let expect = if second < 10 { Weight::NotYet } else { Weight::Known(f64::from(second) + 1.0) };
             assert_eq!(weight(), expect, "{second} s");
             tokio::time::advance(Duration::from_secs(1)).await;
         }
         tokio::time::advance(Duration::from_secs(178)).await;
-        assert_eq!(weight(), 15.0, "179 s after the last");
+        assert_eq!(weight(), Weight::Known(15.0), "179 s after the last");
         tokio::time::advance(Duration::from_secs(1)).await;
-        assert_eq!(weight(), 0.0, "180 s after the last");
+        assert_eq!(weight(), Weight::Stale, "180 s after the last");
         reported.set(7.0, Instant::now());
-        assert_eq!(weight(), 0.0, "the blackout begins again");
+        assert_eq!(weight(), Weight::NotYet, "the blackout begins again");
         tokio::time::advance(Duration::from_secs(10)).await;
-        assert_eq!(weight(), 7.0);
+        assert_eq!(weight(), Weight::Known(7.0));
         reported.black_out();
-        assert_eq!(weight(), 0.0, "the endpoint came back");
+        assert_eq!(weight(), Weight::NotYet, "the endpoint came back");
     }
 
     #[tokio::test(start_paused = true)]
@@ -99,6 +117,6 @@ mod tests {
         let config = WeightedRoundRobin { blackout_period: Duration::ZERO, ..Default::default() };
         let reported = Reported::default();
         reported.set(3.0, Instant::now());
-        assert_eq!(reported.weight(&config, Instant::now()), 3.0);
+        assert_eq!(reported.standing(&config, Instant::now()), Weight::Known(3.0));
     }
 }

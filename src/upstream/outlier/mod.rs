@@ -38,7 +38,10 @@ use parking_lot::Mutex;
 use tokio::{sync::Notify, time::Instant};
 
 use super::{cluster::Cluster, endpoint::Endpoint};
-use crate::config;
+use crate::{
+    config,
+    telemetry::metrics::{DetectionMethod, UnenforcedReason},
+};
 
 pub(super) use self::{probes::Probes, record::Record, trial::Trial, verdict::Verdict};
 
@@ -248,13 +251,28 @@ impl Cause {
             Self::FailurePercentage => "failure percentage",
         }
     }
+
+    /// As metrics say it.
+    fn label(self) -> DetectionMethod {
+        match self {
+            Self::FailuresInARow => DetectionMethod::ConsecutiveFailures,
+            Self::SuccessRate => DetectionMethod::SuccessRate,
+            Self::FailurePercentage => DetectionMethod::FailurePercentage,
+        }
+    }
 }
 
 fn noted(cluster: &Cluster, endpoint: &Endpoint, cause: Cause, ejection: Ejection) {
-    if matches!(ejection, Ejection::Spared | Ejection::Overflow) {
-        let (cluster, endpoint, why) = (cluster.name(), endpoint.address(), cause.why());
-        tracing::debug!(cluster, %endpoint, why, ?ejection, "endpoint not ejected");
-    }
+    let metrics = cluster.metrics();
+    let reason = match ejection {
+        Ejection::Enforced => return metrics.ejected(cause.label()),
+        Ejection::Moot => return,
+        Ejection::Spared => UnenforcedReason::EnforcementPercentage,
+        Ejection::Overflow => UnenforcedReason::MaxEjectionOverflow,
+    };
+    metrics.ejection_unenforced(cause.label(), reason);
+    let (cluster, endpoint, why) = (cluster.name(), endpoint.address(), cause.why());
+    tracing::debug!(cluster, %endpoint, why, ?ejection, "endpoint not ejected");
 }
 
 fn told(cluster: &Cluster, endpoint: &Endpoint, why: &str, time: Duration) {

@@ -34,6 +34,7 @@ struct Standing {
     out: Option<Out>,
     /// How many times the base an ejection lasts.
     multiplier: u32,
+    times: u32,
 }
 
 #[derive(Debug)]
@@ -72,6 +73,7 @@ impl Record {
     pub(super) fn eject(&self, cause: Cause, now: Instant, config: &OutlierDetection) -> Duration {
         let mut standing = self.standing.lock();
         standing.multiplier = standing.multiplier.saturating_add(1);
+        standing.times = standing.times.saturating_add(1);
         let time = time(standing.multiplier, config);
         standing.out = Some(Out { cause, until: now + time });
         self.probe.store(CLOSED, Relaxed);
@@ -100,6 +102,12 @@ impl Record {
                 false
             }
         }
+    }
+
+    /// Until when it is out, if it is, and how often it was ejected or not taken back.
+    pub(in crate::upstream) fn ejections(&self) -> (Option<Instant>, u32) {
+        let standing = self.standing.lock();
+        (standing.out.as_ref().map(|out| out.until), standing.times)
     }
 
     /// When it is to be probed; `None` when it is not, or already may be.

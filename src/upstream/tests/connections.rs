@@ -96,7 +96,7 @@ async fn a_full_connection_gets_a_second_one_and_no_more_than_allowed() {
     }
     way.context.deadline = Some(Instant::now() + Duration::from_millis(200));
     let error = within(way.call(Body::full(frame::encode(b"")))).await.unwrap_err();
-    assert_eq!(error.status().code(), Code::DeadlineExceeded);
+    assert_eq!(error.deadline_in(), Some(DeadlineIn::Queue));
     assert_eq!(backend.accepted(), 3);
     way.context.deadline = None;
 

@@ -8,6 +8,7 @@ mod retries;
 mod script;
 mod secure;
 mod steering;
+mod visible;
 
 use std::{future::poll_fn, net::SocketAddr, sync::Arc, time::Duration};
 
@@ -26,7 +27,7 @@ use crate::{
     call::{Body, CallError, Context, Inbound, Kind, Request, Response},
     config::{self, Address},
     grpc::{CONTENT_TYPE, frame},
-    telemetry::Metrics,
+    telemetry::{Metrics, metrics::DeadlineIn},
 };
 
 /// A cluster, and the way out to it.
@@ -34,6 +35,7 @@ pub(super) struct Way {
     pub(super) cluster: Arc<Cluster>,
     lanes: Lanes,
     pub(super) context: Context,
+    metrics: Metrics,
 }
 
 fn cluster<A: Into<Address>>(addresses: impl IntoIterator<Item = A>) -> config::Cluster {
@@ -65,7 +67,7 @@ impl Way {
         let cluster = clusters.iter().next().map(Arc::clone).unwrap();
         let lanes = Lanes::start(&clusters);
         clusters.guard(std::slice::from_ref(&lanes));
-        Self { cluster, lanes, context }
+        Self { cluster, lanes, context, metrics }
     }
 
     pub(super) async fn call(&self, body: Body) -> Result<Response, CallError> {
@@ -149,6 +151,7 @@ async fn a_deadline_resets_the_stream_of_a_client_that_does_not_read() {
     assert_eq!(within(reset.recv()).await, Some(h2::Reason::CANCEL));
     let error = within(answer.into_body().collect()).await.unwrap_err();
     assert_eq!(error.status().code(), Code::DeadlineExceeded);
+    assert_eq!(error.deadline_in(), Some(DeadlineIn::Stream));
 }
 
 #[tokio::test]
@@ -186,6 +189,7 @@ async fn a_deadline_that_passes_in_the_queue_is_a_deadline() {
     way.context.deadline = Some(Instant::now() + Duration::from_millis(50));
     let error = within(way.call(Body::full(frame::encode(b"")))).await.unwrap_err();
     assert_eq!(error.status().code(), Code::DeadlineExceeded, "{error}");
+    assert_eq!(error.deadline_in(), Some(DeadlineIn::Connect));
 }
 
 #[tokio::test]

@@ -24,6 +24,7 @@ use crate::{
 
 /// One endpoint whose connections and answers are the test's.
 struct Backend {
+    metrics: Metrics,
     cluster: Arc<Cluster>,
     endpoint: Arc<Endpoint>,
     connection: latest::Sender<Option<u32>>,
@@ -81,7 +82,8 @@ impl Backend {
         let address = Address::Tcp(([127, 0, 0, 1], 1).into());
         let mut cluster = config::Cluster::new("orders", Target::Static(vec![address.clone()]));
         cluster.health_check = Some(config.clone());
-        let clusters = Clusters::new([cluster], &Metrics::new());
+        let metrics = Metrics::new();
+        let clusters = Clusters::new([cluster], &metrics);
         let cluster = clusters.iter().next().map(Arc::clone).unwrap();
         cluster.resolved([address]);
         let endpoint = Arc::clone(&cluster.snapshot()[0]);
@@ -104,11 +106,17 @@ impl Backend {
             HealthMode::Check => tokio::spawn(check::run(line, standing, config, rng)),
             HealthMode::Watch => tokio::spawn(watch::run(line, standing, rng)),
         });
-        Self { cluster, endpoint, connection, answer, asked, watches, unimplemented, _task: task }
+        Self { metrics, cluster, endpoint, connection, answer, asked, watches, unimplemented, _task: task }
     }
 
     fn answers(&self, finding: Finding) {
         *self.answer.lock() = finding;
+    }
+
+    /// How many questions were counted with this result.
+    fn counted(&self, result: &str) -> f64 {
+        let series = format!(r#"edgeway_health_checks_total{{cluster="orders",result="{result}"}}"#);
+        self.metrics.shown(&series).unwrap()
     }
 
     /// The pauses between checks, in seconds, from `since` on.
@@ -322,6 +330,38 @@ async fn an_ejected_endpoint_is_checked_and_comes_back() {
     backend.endpoint.set_ejected(true);
     tokio::time::sleep(Duration::from_secs(11)).await;
     assert!(!backend.endpoint.is_ejected());
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_question_is_counted() {
+    let cases = || {
+        [
+            (Finding::Serving, "serving"),
+            (Finding::NotServing("NOT_SERVING"), "not_serving"),
+            (failed(), "failed"),
+            (Finding::TimedOut, "timeout"),
+            (Finding::Unimplemented, "unimplemented"),
+        ]
+    };
+    for (finding, result) in cases() {
+        let backend = Backend::new(HealthCheck::default());
+        backend.answers(finding);
+        backend.connection.send_replace(Some(1));
+        tokio::time::sleep(Duration::from_millis(31_500)).await;
+        let asked = backend.asked.lock().len();
+        assert!(asked > 2 && backend.counted(result) == asked as f64, "{asked} were {result}");
+        backend.answers(Finding::Busy);
+        tokio::time::sleep(Duration::from_secs(60)).await;
+        let sum: f64 = cases().map(|(_, result)| backend.counted(result)).iter().sum();
+        assert!(sum <= asked as f64 + 1.0, "nobody is asked: {sum}");
+    }
+    for (finding, result) in cases() {
+        let mut backend = watching();
+        let (watch, _) = backend.watched().await;
+        watch.send(finding).unwrap();
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        assert_eq!(backend.counted(result), 1.0, "{result}");
+    }
 }
 
 fn watching() -> Backend {

@@ -11,17 +11,26 @@ use crate::{
 
 /// A cluster of connected endpoints.
 async fn cluster(endpoints: u16, config: OutlierDetection) -> Arc<Cluster> {
-    cluster_with(endpoints, None, config).await
+    cluster_with(&Metrics::new(), endpoints, None, config).await
+}
+
+async fn counted(metrics: &Metrics, endpoints: u16, config: OutlierDetection) -> Arc<Cluster> {
+    cluster_with(metrics, endpoints, None, config).await
 }
 
 /// A cluster whose endpoints are connected as far as they are in its subset.
-async fn cluster_with(endpoints: u16, subset_size: Option<usize>, config: OutlierDetection) -> Arc<Cluster> {
+async fn cluster_with(
+    metrics: &Metrics,
+    endpoints: u16,
+    subset_size: Option<usize>,
+    config: OutlierDetection,
+) -> Arc<Cluster> {
     let addresses = (1..=endpoints).map(|port| Address::Tcp(([127, 0, 0, 1], port).into())).collect();
     let mut cluster = config::Cluster::new("orders", Target::Static(addresses));
     cluster.outlier_detection = Some(config);
     cluster.subset_size = subset_size;
     let Target::Static(addresses) = cluster.target.clone() else { unreachable!() };
-    let clusters = Clusters::new([cluster], &Metrics::new());
+    let clusters = Clusters::new([cluster], metrics);
     let cluster = clusters.iter().next().map(Arc::clone).unwrap();
     cluster.resolved(addresses);
     for endpoint in &cluster.used() {
@@ -140,7 +149,7 @@ async fn shares_are_those_of_the_subset() {
         [(20, 4, 50, 2), (20, 4, 25, 1), (20, 2, 100, 1), (3, 4, 50, 1)]
     {
         let config = OutlierDetection { max_ejection_percent: percent, ..consecutive() };
-        let cluster = cluster_with(endpoints, Some(subset), config).await;
+        let cluster = cluster_with(&Metrics::new(), endpoints, Some(subset), config).await;
         for index in 0..usize::from(endpoints) {
             judge(&cluster, index, Verdict::Failure, 5);
         }
@@ -252,6 +261,58 @@ async fn chance_decides_where_ejection_is_ramped_up() {
         ejected += out(&cluster).len();
     }
     assert!((90..=150).contains(&ejected), "{ejected} of 400, where 120 are expected");
+}
+
+#[tokio::test(start_paused = true)]
+async fn ejections_are_counted_by_cause_made_or_not() {
+    const FAMILY: &str = "grpc_lb_outlier_detection_ejections";
+    let metrics = Metrics::new();
+    let count = |what: &str, method: &str, reason: &str| {
+        let labels = format!(
+            r#"grpc_target="ipv4:127.0.0.1:1,127.0.0.1:2,127.0.0.1:3",grpc_lb_backend_service="orders",grpc_lb_outlier_detection_detection_method="{method}"{reason}"#
+        );
+        metrics.shown(&format!("{FAMILY}_{what}_total{{{labels}}}")).unwrap()
+    };
+    let unenforced = |method: &str, reason: &str| {
+        let reason = format!(r#",grpc_lb_outlier_detection_unenforced_reason="{reason}""#);
+        count("unenforced", method, &reason)
+    };
+    let percentage = config::FailurePercentageEjection {
+        enforcement_percentage: 0,
+        minimum_hosts: 1,
+        request_volume: 1,
+        ..Default::default()
+    };
+    let config =
+        OutlierDetection { failure_percentage: Some(percentage), success_rate: None, ..Default::default() };
+    let cluster = counted(&metrics, 3, config).await;
+    judge(&cluster, 0, Verdict::Failure, 5);
+    assert_eq!(count("enforced", "consecutive_failures", ""), 1.0);
+    judge(&cluster, 1, Verdict::Failure, 5);
+    assert_eq!(unenforced("consecutive_failures", "max_ejection_overflow"), 1.0);
+    judge(&cluster, 2, Verdict::Failure, 4);
+    cluster.outlier().unwrap().tick(&cluster, Instant::now(), &mut fastrand::Rng::with_seed(1));
+    assert_eq!(unenforced("failure_percentage", "enforcement_percentage"), 3.0);
+    assert_eq!(count("enforced", "failure_percentage", "") + count("enforced", "success_rate", ""), 0.0);
+    assert_eq!(out(&cluster), [0]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_operator_sees_until_when_and_how_often() {
+    let cluster = cluster(3, consecutive()).await;
+    let shown = || {
+        let view = serde_json::to_value(cluster.describe()).unwrap();
+        let endpoint = &view["endpoints"][0];
+        (endpoint["ejected_for_ms"].as_u64(), endpoint["times_ejected"].as_u64())
+    };
+    assert_eq!(shown(), (None, None));
+    judge(&cluster, 0, Verdict::Failure, 5);
+    tokio::time::advance(Duration::from_secs(10)).await;
+    assert_eq!(shown(), (Some(20_000), Some(1)));
+    cluster.outlier().unwrap().checked(&cluster, &cluster.snapshot()[0]);
+    assert_eq!(shown(), (None, Some(1)));
+    judge(&cluster, 0, Verdict::Failure, 5);
+    assert_eq!(shown(), (Some(60_000), Some(2)));
 }
 
 #[derive(Clone, Debug)]
