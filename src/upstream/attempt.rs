@@ -58,6 +58,23 @@ impl Outgoing {
         Self { uri, headers, context, body, previous: 0 }
     }
 
+    /// Whether all of its body is there, so that it can be sent several times at once.
+    pub(super) fn is_whole(&self) -> bool {
+        matches!(self.body, Payload::Whole(_))
+    }
+
+    /// The same call once more, beside so many `previous` attempts; `None` unless it is whole.
+    pub(super) fn beside(&self, previous: u32) -> Option<Self> {
+        let Payload::Whole(whole) = &self.body else { return None };
+        Some(Self {
+            uri: self.uri.clone(),
+            headers: self.headers.clone(),
+            context: self.context.clone(),
+            body: Payload::Whole(whole.clone()),
+            previous,
+        })
+    }
+
     pub(super) fn context(&self) -> &Context {
         &self.context
     }

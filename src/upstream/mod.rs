@@ -33,6 +33,7 @@ mod failover;
 mod failure;
 mod grow;
 mod health;
+mod hedge;
 mod lane;
 mod link;
 mod member;

@@ -2,6 +2,7 @@
 
 mod brake;
 mod connections;
+mod hedges;
 mod hostile;
 mod queue;
 mod retries;
@@ -34,6 +35,7 @@ pub(super) struct Way {
     pub(super) cluster: Arc<Cluster>,
     lanes: Lanes,
     pub(super) context: Context,
+    metrics: Metrics,
 }
 
 fn cluster<A: Into<Address>>(addresses: impl IntoIterator<Item = A>) -> config::Cluster {
@@ -65,7 +67,7 @@ impl Way {
         let cluster = clusters.iter().next().map(Arc::clone).unwrap();
         let lanes = Lanes::start(&clusters);
         clusters.guard(std::slice::from_ref(&lanes));
-        Self { cluster, lanes, context }
+        Self { cluster, lanes, context, metrics }
     }
 
     pub(super) async fn call(&self, body: Body) -> Result<Response, CallError> {
