@@ -12,13 +12,13 @@ use tokio::{
     sync::{Notify, watch},
     time::Instant,
 };
-use tokio_util::sync::CancellationToken;
 
 use super::{
     balance::{self, Balancer},
     brakes::{Admitted, Overflow, RetryPlace},
     cluster::{Cluster, Clusters},
     connection::Connection,
+    cut::Cut,
     endpoint::Endpoint,
     grow,
     link::{Link, Phase},
@@ -32,7 +32,7 @@ use super::{
 #[derive(Clone, Debug)]
 pub struct Lanes {
     by_cluster: Arc<[Arc<Lane>]>,
-    cut: CancellationToken,
+    cut: Cut,
 }
 
 /// Where a worker finds its connections to a cluster.
@@ -50,7 +50,7 @@ pub(super) struct Lane {
     /// A snapshot was published whose weights do not stay.
     ages: Notify,
     /// Fires when streams that outlast a shutdown are to end.
-    cut: CancellationToken,
+    cut: Cut,
 }
 
 /// A worker's links to the endpoints of a cluster.
@@ -98,14 +98,14 @@ pub(super) enum Wait {
 impl Lanes {
     /// Starts a lane for every cluster on the current runtime.
     pub fn start(clusters: &Clusters) -> Self {
-        let cut = CancellationToken::new();
+        let cut = Cut::default();
         let by_cluster = clusters.iter().map(|cluster| Lane::start(cluster, &cut)).collect();
         Self { by_cluster, cut }
     }
 
     /// Ends every stream that is still open, each with a status of its own.
     pub fn cut(&self) {
-        self.cut.cancel();
+        self.cut.fire();
     }
 
     pub(super) fn lane(&self, cluster: &Cluster) -> Option<&Arc<Lane>> {
@@ -114,7 +114,7 @@ impl Lanes {
 }
 
 impl Lane {
-    fn start(cluster: &Arc<Cluster>, cut: &CancellationToken) -> Arc<Self> {
+    fn start(cluster: &Arc<Cluster>, cut: &Cut) -> Arc<Self> {
         let lane = Arc::new(Self {
             cluster: Arc::clone(cluster),
             balancer: Balancer::new(cluster),
@@ -133,7 +133,7 @@ impl Lane {
         &self.cluster
     }
 
-    pub(super) fn cut(&self) -> &CancellationToken {
+    pub(super) fn cut(&self) -> &Cut {
         &self.cut
     }
 

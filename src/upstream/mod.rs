@@ -26,6 +26,7 @@ mod brakes;
 mod cluster;
 mod connection;
 mod control;
+mod cut;
 mod discover;
 mod download;
 mod endpoint;

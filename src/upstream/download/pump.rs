@@ -13,12 +13,11 @@ use http::HeaderMap;
 use http_body::{Body as HttpBody, Frame};
 use parking_lot::Mutex;
 use tokio::time::{Instant, Sleep};
-use tokio_util::sync::WaitForCancellationFutureOwned;
 
 use super::{Held, Pieces};
 use crate::{
     call::{CallError, Context},
-    upstream::activity::Activity,
+    upstream::{activity::Activity, cut::Watch},
 };
 
 /// Starts the task that takes the stream's frames; the body is the client's end of it.
@@ -29,7 +28,7 @@ pub(super) fn start(mut stream: RecvStream, pieces: Pieces, context: &Context, h
     let state = State { pieces, flow, outcome: None, reader: None, pump: None, abandoned: false };
     let shared = Arc::new(Mutex::new(state));
     let limits = Limits { deadline: context.deadline, expires: context.expires, activity: activity.clone() };
-    let cut = Box::pin(held.permit.lane().cut().clone().cancelled_owned());
+    let cut = held.permit.lane().cut().watch();
     let timer = limits.next().map(|at| Box::pin(tokio::time::sleep_until(at)));
     tokio::spawn(Pump { shared: Arc::clone(&shared), stream, limits, timer, cut, held });
     Download { shared, activity }
@@ -49,7 +48,7 @@ struct Pump {
     stream: RecvStream,
     limits: Limits,
     timer: Option<Pin<Box<Sleep>>>,
-    cut: Pin<Box<WaitForCancellationFutureOwned>>,
+    cut: Watch,
     held: Held,
 }
 
@@ -127,7 +126,7 @@ impl Future for Pump {
         let outcome = match received {
             Poll::Ready(Ok(trailers)) => Some(this.held.trailers(trailers).map(|(trailers, _)| trailers)),
             Poll::Ready(Err(error)) => Some(Err(this.held.error(&error))),
-            Poll::Pending if this.cut.as_mut().poll(cx).is_ready() => {
+            Poll::Pending if Pin::new(&mut this.cut).poll(cx).is_ready() => {
                 Some(Err(this.held.ended(CallError::shutting_down())))
             }
             Poll::Pending => {
