@@ -17,7 +17,7 @@ use tokio::time::{Instant, Sleep};
 use super::{Held, Pieces};
 use crate::{
     call::{CallError, Context},
-    upstream::{activity::Activity, cut::Watch},
+    upstream::{activity::Activity, cut::Watch, tally::Orphan},
 };
 
 /// Starts the task that takes the stream's frames; the body is the client's end of it.
@@ -25,13 +25,14 @@ pub(super) fn start(mut stream: RecvStream, pieces: Pieces, context: &Context, h
     held.activity.moved();
     let activity = held.activity.clone();
     let flow = Some(stream.flow_control().clone());
+    let orphan = held.tally.orphan();
     let state = State { pieces, flow, outcome: None, reader: None, pump: None, abandoned: false };
     let shared = Arc::new(Mutex::new(state));
     let limits = Limits { deadline: context.deadline, expires: context.expires, activity: activity.clone() };
     let cut = held.permit.lane().cut().watch();
     let timer = limits.next().map(|at| Box::pin(tokio::time::sleep_until(at)));
     tokio::spawn(Pump { shared: Arc::clone(&shared), stream, limits, timer, cut, held });
-    Download { shared, activity }
+    Download { shared, activity, orphan }
 }
 
 /// The client's end: bytes, then trailers or the error that ended the call.
@@ -39,6 +40,7 @@ pub(super) fn start(mut stream: RecvStream, pieces: Pieces, context: &Context, h
 pub(super) struct Download {
     shared: Arc<Mutex<State>>,
     activity: Activity,
+    orphan: Orphan,
 }
 
 /// The backend's end. Ends the call by itself when its time is over: a client that does not read does not poll either.
@@ -106,6 +108,9 @@ impl Drop for Download {
         if let Some(pump) = state.pump.take() {
             pump.wake();
         }
+        if let Some(Ok(trailers)) = &state.outcome {
+            self.orphan.ended(trailers);
+        }
     }
 }
 
@@ -116,6 +121,7 @@ impl Future for Pump {
         let this = &mut *self;
         let mut state = this.shared.lock();
         if state.abandoned {
+            this.held.tally.orphan().look_on(&mut this.stream);
             return Poll::Ready(());
         }
         let before = state.pieces.len();

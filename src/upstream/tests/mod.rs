@@ -4,6 +4,7 @@ mod brake;
 mod connections;
 mod hedges;
 mod hostile;
+mod orphans;
 mod queue;
 mod retries;
 mod script;
