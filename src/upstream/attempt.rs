@@ -29,6 +29,8 @@ pub(super) struct Outgoing {
     body: Payload,
     /// Attempts by a policy before this one.
     previous: u32,
+    /// Whether there are others at the same time.
+    beside: bool,
 }
 
 #[derive(Debug)]
@@ -55,7 +57,25 @@ impl Outgoing {
             Ok(whole) => Payload::Whole(whole),
             Err(body) => Payload::Stream(Source::new(body, Arc::clone(&cluster.brakes().replay))),
         };
-        Self { uri, headers, context, body, previous: 0 }
+        Self { uri, headers, context, body, previous: 0, beside: false }
+    }
+
+    /// Whether all of its body is there, so that it can be sent several times at once.
+    pub(super) fn is_whole(&self) -> bool {
+        matches!(self.body, Payload::Whole(_))
+    }
+
+    /// The same call once more, beside so many `previous` attempts; `None` unless it is whole.
+    pub(super) fn beside(&self, previous: u32) -> Option<Self> {
+        let Payload::Whole(whole) = &self.body else { return None };
+        Some(Self {
+            uri: self.uri.clone(),
+            headers: self.headers.clone(),
+            context: self.context.clone(),
+            body: Payload::Whole(whole.clone()),
+            previous,
+            beside: true,
+        })
     }
 
     pub(super) fn context(&self) -> &Context {
@@ -136,32 +156,29 @@ pub(super) async fn run(mut permit: Permit, outgoing: &mut Outgoing) -> Result<R
         Payload::Stream(source) => Some(Upload::start(source, stream, activity.clone())),
     };
 
-    let tally = Tally::start(&outgoing.context.metrics, &cluster);
+    let tally = Tally::start(&outgoing.context.metrics, &cluster, outgoing.beside);
     permit.sent(tally.started(), outgoing.context.deadline);
-    let exchange = Exchange::new(answer, permit);
-    let response = tokio::select! {
+    let exchange = Exchange::new(answer, permit, tally);
+    let (answer, permit, tally) = tokio::select! {
         biased;
-        (answer, permit) = exchange.answer() => match answer {
-            Ok(answer) => Ok((answer, permit)),
-            Err(error) => Err(match upload.as_ref().and_then(Upload::error) {
-                // Edgeway reset the stream because of what the client sent: that is the call's outcome.
-                Some(error) => Failed::new(Class::Final, error),
-                None => {
-                    permit.broke(&error);
-                    Failed::before_answer(cluster.name(), &error, outgoing.context.deadline)
-                }
-            }),
-        },
+        answered = exchange.answer() => answered,
         // From the head on the download keeps this limit.
-        idle = activity.idle() => Err(Failed::new(Class::Final, idle)),
+        idle = activity.idle() => return Err(Failed::new(Class::Final, idle)),
     };
-    match response {
-        Ok((response, permit)) => {
-            download::receive(response, outgoing.context(), permit, upload, tally, activity).await
+    let error = match answer {
+        Ok(answer) => {
+            return download::receive(answer, outgoing.context(), permit, upload, tally, activity).await;
         }
-        Err(failed) => {
-            tally.ended(failed.code());
-            Err(failed)
+        Err(error) => error,
+    };
+    let failed = match upload.as_ref().and_then(Upload::error) {
+        // Edgeway reset the stream because of what the client sent: that is the call's outcome.
+        Some(error) => Failed::new(Class::Final, error),
+        None => {
+            permit.broke(&error);
+            Failed::before_answer(cluster.name(), &error, outgoing.context.deadline)
         }
-    }
+    };
+    tally.ended(failed.code());
+    Err(failed)
 }

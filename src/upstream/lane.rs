@@ -12,13 +12,13 @@ use tokio::{
     sync::{Notify, watch},
     time::Instant,
 };
-use tokio_util::sync::CancellationToken;
 
 use super::{
     balance::{self, Balancer},
-    brakes::{Overflow, RetryPlace},
+    brakes::{Admitted, Overflow, RetryPlace},
     cluster::{Cluster, Clusters},
     connection::Connection,
+    cut::Cut,
     endpoint::Endpoint,
     grow,
     link::{Link, Phase},
@@ -32,7 +32,7 @@ use super::{
 #[derive(Clone, Debug)]
 pub struct Lanes {
     by_cluster: Arc<[Arc<Lane>]>,
-    cut: CancellationToken,
+    cut: Cut,
 }
 
 /// Where a worker finds its connections to a cluster.
@@ -50,7 +50,7 @@ pub(super) struct Lane {
     /// A snapshot was published whose weights do not stay.
     ages: Notify,
     /// Fires when streams that outlast a shutdown are to end.
-    cut: CancellationToken,
+    cut: Cut,
 }
 
 /// A worker's links to the endpoints of a cluster.
@@ -72,6 +72,8 @@ pub(super) struct Permit {
     trial: Trial,
     /// Its place among the retries of the cluster, if it is one.
     retry: Option<RetryPlace>,
+    /// Its place under a limit that follows latency, if there is one.
+    admitted: Option<Admitted>,
     /// Whether it is no call of a client, and so neither load nor a verdict.
     apart: bool,
 }
@@ -96,14 +98,14 @@ pub(super) enum Wait {
 impl Lanes {
     /// Starts a lane for every cluster on the current runtime.
     pub fn start(clusters: &Clusters) -> Self {
-        let cut = CancellationToken::new();
+        let cut = Cut::default();
         let by_cluster = clusters.iter().map(|cluster| Lane::start(cluster, &cut)).collect();
         Self { by_cluster, cut }
     }
 
     /// Ends every stream that is still open, each with a status of its own.
     pub fn cut(&self) {
-        self.cut.cancel();
+        self.cut.fire();
     }
 
     pub(super) fn lane(&self, cluster: &Cluster) -> Option<&Arc<Lane>> {
@@ -112,7 +114,7 @@ impl Lanes {
 }
 
 impl Lane {
-    fn start(cluster: &Arc<Cluster>, cut: &CancellationToken) -> Arc<Self> {
+    fn start(cluster: &Arc<Cluster>, cut: &Cut) -> Arc<Self> {
         let lane = Arc::new(Self {
             cluster: Arc::clone(cluster),
             balancer: Balancer::new(cluster),
@@ -132,7 +134,7 @@ impl Lane {
         &self.cluster
     }
 
-    pub(super) fn cut(&self) -> &CancellationToken {
+    pub(super) fn cut(&self) -> &Cut {
         &self.cut
     }
 
@@ -241,7 +243,7 @@ impl Lane {
         let link = self.link(endpoint)?;
         let connection = connections.find(|connection| connection.reserve())?;
         let (lane, trial) = (Arc::clone(self), Trial::new(false));
-        Some(Permit { link, connection, lane, stream: true, trial, retry: None, apart: true })
+        Some(Permit { link, connection, lane, stream: true, trial, retry: None, admitted: None, apart: true })
     }
 
     fn link(&self, endpoint: &Arc<Endpoint>) -> Option<Arc<Link>> {
@@ -255,21 +257,29 @@ impl Lane {
 
     /// `exempt` is not counted against what the cluster may have under way.
     pub(super) fn pick(self: &Arc<Self>, wish: Wish<'_>, exempt: bool) -> Pick {
-        let breaker = &self.cluster.brakes().breaker;
+        let brakes = self.cluster.brakes();
+        let stream = wish.call.stream;
+        let admitted = match &brakes.adaptive {
+            Some(adaptive) if !stream && !exempt => match adaptive.admit() {
+                Ok(admitted) => Some(admitted),
+                Err(limit) => return Pick::Full(Overflow::Concurrency(limit)),
+            },
+            _ => None,
+        };
+        let breaker = &brakes.breaker;
         if let Err(overflow) = breaker.request(exempt) {
             return Pick::Full(overflow);
         }
         let ready = self.snapshot();
-        let stream = wish.call.stream;
         // A call that is bound to one endpoint tells nothing of another.
         if wish.session.is_none()
             && wish.call.hash.is_none()
             && let Some((link, connection)) = ready.probes().reserve(wish)
         {
-            return Pick::Taken(self.permit(link, connection, stream, true));
+            return Pick::Taken(self.permit(link, connection, stream, true, admitted));
         }
         if let Some((link, connection)) = ready.reserve(&self.balancer, wish) {
-            return Pick::Taken(self.permit(link, Arc::clone(connection), stream, false));
+            return Pick::Taken(self.permit(link, Arc::clone(connection), stream, false, admitted));
         }
         breaker.request_ended();
         if !ready.is_empty() {
@@ -290,11 +300,21 @@ impl Lane {
         connection: Arc<Connection>,
         stream: bool,
         probe: bool,
+        admitted: Option<Admitted>,
     ) -> Permit {
         link.endpoint.call_started(stream);
         link.chosen(self.choices.fetch_add(1, Relaxed));
         let (link, lane) = (Arc::clone(link), Arc::clone(self));
-        Permit { link, connection, lane, stream, trial: Trial::new(probe), retry: None, apart: false }
+        Permit {
+            link,
+            connection,
+            lane,
+            stream,
+            trial: Trial::new(probe),
+            retry: None,
+            admitted,
+            apart: false,
+        }
     }
 
     /// Whether there is an endpoint for a call that has not been tried.
@@ -338,6 +358,9 @@ impl Permit {
     /// The attempt was sent.
     pub(super) fn sent(&mut self, at: Instant, deadline: Option<Instant>) {
         self.trial.sent(at, deadline);
+        if let Some(admitted) = &mut self.admitted {
+            admitted.sent(at);
+        }
     }
 
     /// Its answer has begun and goes on.
@@ -356,9 +379,20 @@ impl Permit {
     /// Nobody waits for the attempt any more: what its endpoint is judged by has happened, though its place is not free.
     pub(super) fn abandoned(&mut self) {
         if !self.apart {
-            let (verdict, probe) = std::mem::replace(&mut self.trial, Trial::new(false)).close();
-            self.judge(verdict, probe);
+            self.close();
+            self.trial = Trial::new(false);
         }
+    }
+
+    fn close(&mut self) {
+        let is_late = self.admitted.is_some() && self.trial.is_due();
+        let (verdict, probe) = self.trial.close();
+        if let Some(admitted) = &mut self.admitted
+            && (verdict == Verdict::Success || is_late)
+        {
+            admitted.took_its_time();
+        }
+        self.judge(verdict, probe);
     }
 
     fn judge(&self, verdict: Verdict, probe: bool) {
@@ -373,8 +407,7 @@ impl Drop for Permit {
     fn drop(&mut self) {
         if !self.apart {
             self.link.endpoint.call_ended(self.stream);
-            let (verdict, probe) = self.trial.close();
-            self.judge(verdict, probe);
+            self.close();
             self.lane.cluster.brakes().breaker.request_ended();
         }
         self.connection.release();

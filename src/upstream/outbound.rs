@@ -50,11 +50,11 @@ async fn send(lanes: Lanes, request: Request) -> Result<Response, CallError> {
         .ok_or_else(|| CallError::not_executed(cluster.name(), "unknown to this worker"))?;
     let steer = Steer::read(&cluster, &mut head.headers, &context);
     let outgoing = Outgoing::new(&cluster, head, body, context);
-    let cut = lane.cut();
+    let cut = lane.cut().watch();
     tokio::select! {
         biased;
         answer = tries::run(lane, &steer, outgoing) => answer,
         // An answer that has begun ends itself (`download`); one that has not would end without a status.
-        () = cut.cancelled() => Err(CallError::shutting_down()),
+        () = cut => Err(CallError::shutting_down()),
     }
 }

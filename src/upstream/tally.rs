@@ -1,15 +1,26 @@
-//! Counts one attempt as `grpc_client_*` has it: those of go-grpc-prometheus and those of gRFC A66.
+//! Counts one attempt as `grpc_client_*` has it, of go-grpc-prometheus and of gRFC A66, and whether its answer came for
+//! nobody.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU8, Ordering::Relaxed},
+use std::{
+    future::Future,
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicU8, Ordering::Relaxed},
+    },
+    task::{Context, Poll, Waker},
 };
 
+use h2::{RecvStream, client::ResponseFuture};
+use http::HeaderMap;
 use tokio::time::Instant;
 use tonic::Code;
 
 use super::cluster::Cluster;
-use crate::telemetry::metrics::{ClusterMetrics, MethodMetrics};
+use crate::{
+    grpc::status,
+    telemetry::metrics::{ClusterMetrics, MethodMetrics},
+};
 
 /// An attempt that has begun; counted with its outcome when it is dropped, as `Canceled` when it has none.
 #[derive(Debug)]
@@ -18,10 +29,20 @@ pub(super) struct Tally {
     cluster: Arc<ClusterMetrics>,
     started: Instant,
     code: AtomicU8,
+    /// Whether another attempt may have been answered in its place.
+    beside: bool,
 }
 
+/// An attempt whose answer nobody waits for any more.
+///
+/// Its stream is about to be reset, and after that nothing more is heard of it. But what has been received until then
+/// tells whether the backend had finished with OK: it did the work, and whoever asked for it does not know, and may
+/// well ask again.
+#[derive(Debug)]
+pub(super) struct Orphan(Option<Arc<MethodMetrics>>);
+
 impl Tally {
-    pub(super) fn start(method: &Arc<MethodMetrics>, cluster: &Cluster) -> Self {
+    pub(super) fn start(method: &Arc<MethodMetrics>, cluster: &Cluster, beside: bool) -> Self {
         let cluster = cluster.metrics();
         method.at(cluster).attempt_started();
         Self {
@@ -29,7 +50,13 @@ impl Tally {
             cluster: Arc::clone(cluster),
             started: Instant::now(),
             code: AtomicU8::new(Code::Cancelled as u8),
+            beside,
         }
+    }
+
+    /// Nobody waits for the answer.
+    pub(super) fn orphan(&self) -> Orphan {
+        Orphan((!self.beside).then(|| Arc::clone(&self.method)))
     }
 
     /// When it began.
@@ -47,5 +74,46 @@ impl Drop for Tally {
     fn drop(&mut self) {
         let code = usize::from(*self.code.get_mut());
         self.method.at(&self.cluster).attempt_ended(code, self.started.elapsed(), None);
+    }
+}
+
+impl Orphan {
+    /// Looks at what has come of an answer whose head nobody has taken.
+    pub(super) fn look(&self, response: &mut ResponseFuture) {
+        if self.0.is_none() {
+            return;
+        }
+        if let Poll::Ready(Ok(response)) = Pin::new(response).poll(&mut Context::from_waker(Waker::noop())) {
+            let (head, mut stream) = response.into_parts();
+            if stream.is_end_stream() { self.ended(&head.headers) } else { self.look_on(&mut stream) }
+        }
+    }
+
+    /// Looks at what has come of the rest of an answer.
+    pub(super) fn look_on(&self, stream: &mut RecvStream) {
+        if self.0.is_none() {
+            return;
+        }
+        let cx = &mut Context::from_waker(Waker::noop());
+        while let Poll::Ready(next) = stream.poll_data(cx) {
+            match next {
+                Some(Ok(_)) => {}
+                Some(Err(_)) => return,
+                None => {
+                    if let Poll::Ready(Ok(Some(trailers))) = stream.poll_trailers(cx) {
+                        self.ended(&trailers);
+                    }
+                    return;
+                }
+            }
+        }
+    }
+
+    /// The answer had ended with these headers.
+    pub(super) fn ended(&self, headers: &HeaderMap) {
+        let is_ok = status::read(headers).is_some_and(|status| status.code() == Code::Ok);
+        if let (true, Some(metrics)) = (is_ok, &self.0) {
+            metrics.orphaned.inc();
+        }
     }
 }

@@ -1,8 +1,7 @@
-//! A call's attempts, one after the other.
+//! A call's attempts, one after the other; [`hedge`] makes them side by side.
 
 use std::{sync::Arc, time::Duration};
 
-use tokio::time::Instant;
 use tonic::Code;
 
 use super::{
@@ -11,13 +10,15 @@ use super::{
     brakes::RetryPlace,
     endpoint::Endpoint,
     failure::{Class, Failed},
-    lane::Lane,
+    hedge,
+    lane::{Lane, Permit},
     retry::{Failure, History, Next, Stop},
     steer::Steer,
     took::Took,
 };
 use crate::{
     call::{CallError, Inbound, Response, Via},
+    config::Again,
     telemetry::metrics::{RetryReason, Shed},
 };
 
@@ -28,6 +29,12 @@ pub(super) async fn run(
     mut outgoing: Outgoing,
 ) -> Result<Response, CallError> {
     let cluster = lane.cluster();
+    if let Some(Again::Hedge(policy)) = &outgoing.context().attempts.again
+        && outgoing.is_whole()
+    {
+        // Boxed, or every call would have room for attempts side by side.
+        return Box::pin(hedge::run(lane, steer, &outgoing, policy)).await;
+    }
     let mut history = History::passing_over(cluster.lacking().of(outgoing.path()));
     let (mut place, mut before, mut took) = (None, None, None);
     loop {
@@ -72,35 +79,52 @@ async fn once(
     history: &mut History,
     place: Option<RetryPlace>,
 ) -> (Option<Arc<Endpoint>>, Result<Response, Failed>) {
-    let wish = steer.wish(&history.tried);
-    let mut permit = match lane.acquire(wish, outgoing.context(), history.attempts > 0).await {
+    let permit = match self::place(lane, steer, outgoing, history).await {
         Ok(permit) => permit,
-        Err(failed) if failed.is_late() && history.attempts > 0 => {
-            let error = CallError::deadline_exceeded(true);
-            return (None, Err(Failed::new(Class::Final, error)));
-        }
         Err(failed) => return (None, Err(failed)),
     };
-    permit.counts_as_retry(place);
     let endpoint = Arc::clone(permit.endpoint());
+    (Some(endpoint), send(permit, outgoing, history, place).await)
+}
+
+/// A place for the next try.
+pub(super) async fn place(
+    lane: &Arc<Lane>,
+    steer: &Steer,
+    outgoing: &Outgoing,
+    history: &History,
+) -> Result<Permit, Failed> {
+    let wish = steer.wish(&history.tried);
+    let permit = lane.acquire(wish, outgoing.context(), history.attempts > 0).await;
+    permit.map_err(|failed| {
+        if failed.is_late() && history.attempts > 0 {
+            return Failed::new(Class::Final, CallError::deadline_exceeded(true));
+        }
+        failed
+    })
+}
+
+/// One try on the place that it has.
+pub(super) async fn send(
+    mut permit: Permit,
+    outgoing: &mut Outgoing,
+    history: &mut History,
+    place: Option<RetryPlace>,
+) -> Result<Response, Failed> {
+    permit.counts_as_retry(place);
     history.attempts += 1;
-    let throttle = &lane.cluster().brakes().throttle;
-    let answer = match history.patience(&outgoing.context().attempts, throttle) {
-        None => attempt::run(permit, outgoing).await,
-        // Boxed, for nearly no call has such a limit and all would be as large.
-        Some(limit) => match Box::pin(tokio::time::timeout(limit, attempt::run(permit, outgoing))).await {
-            Ok(answer) => answer,
-            Err(_) => {
-                let error = CallError::attempt_late(lane.cluster().name(), limit);
-                Err(Failed::new(Class::Late, error))
-            }
-        },
+    let cluster = permit.lane().cluster();
+    let Some(limit) = history.patience(&outgoing.context().attempts, &cluster.brakes().throttle) else {
+        return attempt::run(permit, outgoing).await;
     };
-    (Some(endpoint), answer)
+    let late = CallError::attempt_late(cluster.name(), limit);
+    // Boxed, for nearly no call has such a limit and all would be as large.
+    let answer = Box::pin(tokio::time::timeout(limit, attempt::run(permit, outgoing))).await;
+    answer.unwrap_or_else(|_| Err(Failed::new(Class::Late, late)))
 }
 
 /// Whether the endpoint lacks the method of the call and another one may have it.
-fn is_lacking(
+pub(super) fn is_lacking(
     lane: &Lane,
     steer: &Steer,
     outgoing: &Outgoing,
@@ -128,8 +152,7 @@ fn again(
 ) -> Option<Duration> {
     let (brakes, metrics) = (cluster.brakes(), cluster.metrics());
     let context = outgoing.context();
-    let left = context.deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
-    let failure = Failure { class: failed.class(), pushback: failed.pushback(), left };
+    let failure = Failure::of(failed, context);
     let next = history.next(failure, &context.attempts, &brakes.throttle, fastrand::f64());
     tracing::debug!(cluster = cluster.name(), class = ?failed.class(), ?next, "an attempt failed");
     match next {
@@ -141,11 +164,7 @@ fn again(
         }
         _ if !outgoing.rewind() => None,
         Next::Transparent(rest) => {
-            metrics.retried(match failed.class() {
-                Class::Unprocessed if failed.is_goaway() => RetryReason::Goaway,
-                Class::Unprocessed => RetryReason::RefusedStream,
-                _ => RetryReason::NotSent,
-            });
+            metrics.retried(why_transparent(failed));
             Some(rest)
         }
         Next::Retry(rest, cause) => {
@@ -161,8 +180,17 @@ fn again(
     }
 }
 
+/// Why a failed attempt is made again without being asked for.
+pub(super) fn why_transparent(failed: &Failed) -> RetryReason {
+    match failed.class() {
+        Class::Unprocessed if failed.is_goaway() => RetryReason::Goaway,
+        Class::Unprocessed => RetryReason::RefusedStream,
+        _ => RetryReason::NotSent,
+    }
+}
+
 /// An answer, with the way that it came.
-fn via(
+pub(super) fn via(
     lane: &Lane,
     steer: &Steer,
     mut response: Response,

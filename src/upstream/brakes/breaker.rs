@@ -24,6 +24,7 @@ pub(in crate::upstream) struct Breaker {
 pub(in crate::upstream) enum Overflow {
     Requests(usize),
     Pending(usize),
+    Concurrency(usize),
 }
 
 /// A call that waits for a place, until dropped.
@@ -93,6 +94,7 @@ impl Overflow {
         match self {
             Self::Requests(_) => Shed::Requests,
             Self::Pending(_) => Shed::Pending,
+            Self::Concurrency(_) => Shed::Concurrency,
         }
     }
 }
@@ -105,6 +107,9 @@ impl std::fmt::Display for Overflow {
             }
             Self::Pending(most) => {
                 write!(f, "{most} calls wait for it already (circuit_breakers.max_pending_requests)")
+            }
+            Self::Concurrency(most) => {
+                write!(f, "its latency allows for {most} calls at a time (adaptive_concurrency)")
             }
         }
     }

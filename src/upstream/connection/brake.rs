@@ -35,7 +35,10 @@ use parking_lot::Mutex;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::{STREAM_WINDOW, meter::Meter};
-use crate::upstream::lane::Permit;
+use crate::upstream::{
+    lane::Permit,
+    tally::{Orphan, Tally},
+};
 
 /// The resets of one connection.
 pub(super) struct Brake {
@@ -64,7 +67,8 @@ struct State {
 /// A call that nobody waits for any more; dropped, its stream is reset and its place free.
 struct Held {
     stream: u32,
-    _response: ResponseFuture,
+    response: ResponseFuture,
+    orphan: Orphan,
     _permit: Permit,
 }
 
@@ -72,24 +76,24 @@ struct Held {
 ///
 /// Dropped, its stream is reset with CANCEL, at once or as soon as the brake lets it.
 #[derive(Debug)]
-pub(in crate::upstream) struct Exchange(Option<(ResponseFuture, Permit)>);
+pub(in crate::upstream) struct Exchange(Option<(ResponseFuture, Permit, Tally)>);
 
 impl Exchange {
-    pub(in crate::upstream) fn new(response: ResponseFuture, permit: Permit) -> Self {
+    pub(in crate::upstream) fn new(response: ResponseFuture, permit: Permit, tally: Tally) -> Self {
         permit.connection().brake.top.store(response.stream_id().as_u32(), Relaxed);
-        Self(Some((response, permit)))
+        Self(Some((response, permit, tally)))
     }
 
     /// Waits for the head of the answer, or the error in its place.
     pub(in crate::upstream) async fn answer(
         mut self,
-    ) -> (Result<http::Response<RecvStream>, h2::Error>, Permit) {
+    ) -> (Result<http::Response<RecvStream>, h2::Error>, Permit, Tally) {
         poll_fn(|cx| {
-            let Some((response, _)) = &mut self.0 else { return Poll::Pending };
+            let Some((response, ..)) = &mut self.0 else { return Poll::Pending };
             let response = ready!(Pin::new(response).poll(cx));
             // From here on dropping the stream is no surprise to the peer.
-            let Some((_, permit)) = self.0.take() else { return Poll::Pending };
-            Poll::Ready((response, permit))
+            let Some((_, permit, tally)) = self.0.take() else { return Poll::Pending };
+            Poll::Ready((response, permit, tally))
         })
         .await
     }
@@ -97,10 +101,16 @@ impl Exchange {
 
 impl Drop for Exchange {
     fn drop(&mut self) {
-        if let Some((response, permit)) = self.0.take() {
+        if let Some((response, permit, tally)) = self.0.take() {
             let brake = Arc::clone(&permit.connection().brake);
-            brake.cancel(response, permit);
+            brake.cancel(response, permit, &tally);
         }
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.orphan.look(&mut self.response);
     }
 }
 
@@ -109,10 +119,10 @@ impl Brake {
         Self { meter, top: AtomicU32::new(0), busy: AtomicBool::new(false), state: Mutex::default() }
     }
 
-    fn cancel(&self, response: ResponseFuture, mut permit: Permit) {
+    fn cancel(&self, response: ResponseFuture, mut permit: Permit, tally: &Tally) {
         permit.abandoned();
         let stream = response.stream_id().as_u32();
-        let held = Held { stream, _response: response, _permit: permit };
+        let held = Held { stream, response, orphan: tally.orphan(), _permit: permit };
         if stream <= self.meter.seen() {
             return;
         }

@@ -43,6 +43,13 @@ struct Held {
     early: Option<HeaderValue>,
 }
 
+/// An answer that is being waited for; one that nobody waits for any more has its last look when it is dropped.
+struct Unread<'a> {
+    stream: &'a mut RecvStream,
+    tally: &'a Tally,
+    ended: bool,
+}
+
 /// What was found of an answer's body.
 enum Found {
     /// All of it.
@@ -84,13 +91,17 @@ pub(super) async fn receive(
     // A status is the last word; one before the body is one too many.
     held.early = head.headers.get(GRPC_STATUS).cloned();
     status::remove(&mut head.headers);
+    let mut unread = Unread { stream: &mut stream, tally: &held.tally, ended: false };
     let found = if !context.kind.server_streaming() {
-        held.collect(&mut stream).await?
+        held.collect(unread.stream).await
     } else if matches!(context.attempts.again, Some(Again::Retry(_))) {
-        held.peek(&mut stream).await?
+        held.peek(unread.stream).await
     } else {
-        Found::Begun(Pieces::default())
+        Ok(Found::Begun(Pieces::default()))
     };
+    unread.ended = true;
+    drop(unread);
+    let found = found?;
     match found {
         Found::Ended { pieces, trailers, code } => ended(head, pieces, trailers, code),
         Found::Begun(pieces) => {
@@ -115,6 +126,14 @@ fn settled(code: Code, pushback: Pushback, answer: Response) -> Result<Response,
 /// An answer that is none, before any message of it.
 fn broken(error: CallError) -> Failed {
     Failed::new(Class::Broken(error.status().code()), error)
+}
+
+impl Drop for Unread<'_> {
+    fn drop(&mut self) {
+        if !self.ended {
+            self.tally.orphan().look_on(self.stream);
+        }
+    }
 }
 
 impl Held {

@@ -13,13 +13,12 @@ use http::HeaderMap;
 use http_body::{Body as HttpBody, Frame};
 use parking_lot::Mutex;
 use tokio::time::{Instant, Sleep};
-use tokio_util::sync::WaitForCancellationFutureOwned;
 
 use super::{Held, Pieces};
 use crate::{
     call::{CallError, Context},
     telemetry::metrics::DeadlineIn,
-    upstream::activity::Activity,
+    upstream::{activity::Activity, cut::Watch, tally::Orphan},
 };
 
 /// Starts the task that takes the stream's frames; the body is the client's end of it.
@@ -27,13 +26,14 @@ pub(super) fn start(mut stream: RecvStream, pieces: Pieces, context: &Context, h
     held.activity.moved();
     let activity = held.activity.clone();
     let flow = Some(stream.flow_control().clone());
+    let orphan = held.tally.orphan();
     let state = State { pieces, flow, outcome: None, reader: None, pump: None, abandoned: false };
     let shared = Arc::new(Mutex::new(state));
     let limits = Limits { deadline: context.deadline, expires: context.expires, activity: activity.clone() };
-    let cut = Box::pin(held.permit.lane().cut().clone().cancelled_owned());
+    let cut = held.permit.lane().cut().watch();
     let timer = limits.next().map(|at| Box::pin(tokio::time::sleep_until(at)));
     tokio::spawn(Pump { shared: Arc::clone(&shared), stream, limits, timer, cut, held });
-    Download { shared, activity }
+    Download { shared, activity, orphan }
 }
 
 /// The client's end: bytes, then trailers or the error that ended the call.
@@ -41,6 +41,7 @@ pub(super) fn start(mut stream: RecvStream, pieces: Pieces, context: &Context, h
 pub(super) struct Download {
     shared: Arc<Mutex<State>>,
     activity: Activity,
+    orphan: Orphan,
 }
 
 /// The backend's end. Ends the call by itself when its time is over: a client that does not read does not poll either.
@@ -50,7 +51,7 @@ struct Pump {
     stream: RecvStream,
     limits: Limits,
     timer: Option<Pin<Box<Sleep>>>,
-    cut: Pin<Box<WaitForCancellationFutureOwned>>,
+    cut: Watch,
     held: Held,
 }
 
@@ -108,6 +109,9 @@ impl Drop for Download {
         if let Some(pump) = state.pump.take() {
             pump.wake();
         }
+        if let Some(Ok(trailers)) = &state.outcome {
+            self.orphan.ended(trailers);
+        }
     }
 }
 
@@ -118,6 +122,7 @@ impl Future for Pump {
         let this = &mut *self;
         let mut state = this.shared.lock();
         if state.abandoned {
+            this.held.tally.orphan().look_on(&mut this.stream);
             return Poll::Ready(());
         }
         let before = state.pieces.len();
@@ -128,7 +133,7 @@ impl Future for Pump {
         let outcome = match received {
             Poll::Ready(Ok(trailers)) => Some(this.held.trailers(trailers).map(|(trailers, _)| trailers)),
             Poll::Ready(Err(error)) => Some(Err(this.held.error(&error))),
-            Poll::Pending if this.cut.as_mut().poll(cx).is_ready() => {
+            Poll::Pending if Pin::new(&mut this.cut).poll(cx).is_ready() => {
                 Some(Err(this.held.ended(CallError::shutting_down())))
             }
             Poll::Pending => {

@@ -82,7 +82,8 @@ impl Trial {
         self.verdict.store(verdict as u8, Relaxed);
     }
 
-    fn is_due(&self) -> bool {
+    /// Whether its deadline has passed.
+    pub(in crate::upstream) fn is_due(&self) -> bool {
         self.given.is_some_and(|(_, deadline)| failure::is_due(Some(deadline)))
     }
 

@@ -25,10 +25,15 @@ pub(super) use pushback::Pushback;
 
 use std::time::Duration;
 
+use tokio::time::Instant;
 use tonic::Code;
 
-use super::{brakes::Throttle, failure::Class};
+use super::{
+    brakes::Throttle,
+    failure::{Class, Failed},
+};
 use crate::{
+    call::Context,
     config::{Address, Again, AttemptPolicy, RetryPolicy},
     telemetry::metrics::RetryCause,
 };
@@ -84,6 +89,13 @@ pub(super) enum Stop {
     TooLate,
 }
 
+impl Failure {
+    pub(super) fn of(failed: &Failed, context: &Context) -> Self {
+        let left = context.deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+        Self { class: failed.class(), pushback: failed.pushback(), left }
+    }
+}
+
 impl History {
     /// Of a call that passes over some endpoints from the start.
     pub(super) fn passing_over(endpoints: Vec<Address>) -> Self {
@@ -98,20 +110,11 @@ impl History {
         throttle: &Throttle,
         random: f64,
     ) -> Next {
-        match failure.class {
-            Class::Final => return Next::Stop(Stop::Unwanted),
-            Class::NeverSent if self.never_sent < MOST_NEVER_SENT => {
-                let rest = match self.never_sent {
-                    0 => Duration::ZERO,
-                    times => NEVER_SENT_REST * 2u32.pow(times - 1),
-                };
-                self.never_sent += 1;
-                return transparent(rest, failure.left);
-            }
-            Class::Unprocessed if !std::mem::replace(&mut self.refused, true) => {
-                return transparent(Duration::ZERO, failure.left);
-            }
-            _ => {}
+        if failure.class == Class::Final {
+            return Next::Stop(Stop::Unwanted);
+        }
+        if let Some(next) = self.transparent(failure) {
+            return next;
         }
         if failure.pushback == Pushback::Never {
             throttle.failed();
@@ -146,6 +149,24 @@ impl History {
         Next::Retry(delay, cause)
     }
 
+    /// What comes after a failure of which no backend has run anything, within bounds; `None` for any other.
+    pub(super) fn transparent(&mut self, failure: Failure) -> Option<Next> {
+        let rest = match failure.class {
+            Class::NeverSent if self.never_sent < MOST_NEVER_SENT => {
+                let rest = match self.never_sent {
+                    0 => Duration::ZERO,
+                    times => NEVER_SENT_REST * 2u32.pow(times - 1),
+                };
+                self.never_sent += 1;
+                rest
+            }
+            Class::Unprocessed if !std::mem::replace(&mut self.refused, true) => Duration::ZERO,
+            _ => return None,
+        };
+        let late = failure.left.is_some_and(|left| left <= rest);
+        Some(if late { Next::Stop(Stop::TooLate) } else { Next::Transparent(rest) })
+    }
+
     /// Attempts that went out by the policy before the current one: what `grpc-previous-rpc-attempts` says.
     pub(super) fn retries(&self) -> u32 {
         self.retries
@@ -158,10 +179,6 @@ impl History {
         let last = self.retries + 1 >= retry.max_attempts;
         (!last && policy.idempotent && throttle.is_open()).then_some(limit)
     }
-}
-
-fn transparent(rest: Duration, left: Option<Duration>) -> Next {
-    if left.is_some_and(|left| left <= rest) { Next::Stop(Stop::TooLate) } else { Next::Transparent(rest) }
 }
 
 /// Why a policy wants the next attempt, if it does.

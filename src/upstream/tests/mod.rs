@@ -2,7 +2,9 @@
 
 mod brake;
 mod connections;
+mod hedges;
 mod hostile;
+mod orphans;
 mod queue;
 mod retries;
 mod script;

@@ -4,7 +4,10 @@ use super::{
     script::{Say, Script, code},
     *,
 };
-use crate::{call::reason, config::AttemptPolicy};
+use crate::{
+    call::reason,
+    config::{AdaptiveConcurrency, AttemptPolicy},
+};
 
 fn request() -> Body {
     Body::full(frame::encode(b"request"))
@@ -29,6 +32,59 @@ async fn one_call_too_many_is_refused_at_once() {
     assert_eq!(second.flag(), "UpstreamOverflow");
     drop(first);
     assert_eq!(code(within(way.call(request())).await).await, 0, "its place is free again");
+}
+
+#[tokio::test]
+async fn one_call_more_than_latency_allows_is_refused_at_once() {
+    let script = Script::start(|call| if call == 0 { Say::Nothing } else { Say::Message }).await;
+    let way = Way::with(&[script.address], Kind::Unary, |cluster| {
+        let limits = AdaptiveConcurrency { initial_limit: 1, min_limit: 1, max_limit: 1 };
+        cluster.adaptive_concurrency = Some(limits);
+    });
+    way.connected().await;
+    let mut first = Box::pin(way.call(request()));
+    tokio::select! {
+        _ = &mut first => panic!("nothing answers it"),
+        () = within(async {
+            while script.calls() == 0 {
+                tokio::task::yield_now().await;
+            }
+        }) => {}
+    }
+    let second = way.call(request()).await.unwrap_err();
+    assert_eq!((second.status().code(), second.reason()), (Code::Unavailable, Some(reason::OVERLOADED)));
+    assert_eq!(
+        second.status().message(),
+        "orders: its latency allows for 1 calls at a time (adaptive_concurrency)"
+    );
+    drop(first);
+    assert_eq!(code(within(way.call(request())).await).await, 0, "its place is free again");
+}
+
+#[tokio::test]
+async fn no_more_connections_are_opened_than_there_may_be() {
+    let mut builder = h2::server::Builder::new();
+    builder.max_concurrent_streams(1);
+    let script = Script::with(&builder, |_| Say::Nothing).await;
+    let way = Way::with(&[script.address], Kind::Unary, |cluster| {
+        cluster.connection.connections_per_endpoint = 8;
+        cluster.circuit_breakers.max_connections = 2;
+        cluster.circuit_breakers.queue_timeout = Duration::from_millis(200);
+    });
+    way.connected().await;
+    let calls = futures_util::future::join_all((0..3).map(|_| way.call(request())));
+    let all = tokio::time::timeout(Duration::from_secs(2), calls);
+    let (_, ()) = tokio::join!(all, async {
+        within(async {
+            while script.calls() < 2 {
+                tokio::task::yield_now().await;
+            }
+        })
+        .await;
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        assert_eq!(way.cluster.snapshot()[0].connections(), 2);
+        assert_eq!(script.calls(), 2);
+    });
 }
 
 /// One stream at a time, and that is taken.
