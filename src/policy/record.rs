@@ -29,7 +29,7 @@ use crate::{
     grpc::{GRPC_STATUS, status},
     telemetry::{
         Metrics,
-        metrics::{CancelledBy, Gauge, MethodMetrics},
+        metrics::{Gauge, MethodMetrics},
     },
 };
 
@@ -149,28 +149,35 @@ impl Entry {
 
     fn close_from(self, headers: &HeaderMap) {
         match status::read(headers) {
-            Some(status) => self.close(status.code(), status.message(), ""),
-            None => self.close(Code::Unknown, "", ""),
+            Some(status) => self.close(status.code(), status.message()),
+            None => self.close(Code::Unknown, ""),
         }
     }
 
-    fn close_with(self, error: &CallError) {
+    fn close(mut self, code: Code, message: &str) {
+        if let Some(journal) = &self.journal {
+            journal.ended(code, message);
+        }
+        self.count(code);
+    }
+
+    fn close_with(mut self, error: &CallError) {
+        self.ended_by(error);
+    }
+
+    fn ended_by(&mut self, error: &CallError) {
         if let Some(by) = error.cancelled_by() {
             self.metrics.cancelled(by);
         }
-        self.close(error.status().code(), error.status().message(), error.flag());
+        if let Some(journal) = &self.journal {
+            journal.ended_by(error);
+        }
+        self.count(error.status().code());
     }
 
-    fn close(mut self, code: Code, message: &str, flag: &'static str) {
-        self.write(code, message, flag);
-    }
-
-    fn write(&mut self, code: Code, message: &str, flag: &'static str) {
+    fn count(&mut self, code: Code) {
         self.open = false;
         self.method.server.handled(code as usize, self.started.elapsed());
-        if let Some(journal) = &self.journal {
-            journal.ended(code, message, flag);
-        }
         if let Some(stream) = &self.stream {
             stream.dec();
         }
@@ -180,9 +187,7 @@ impl Entry {
 impl Drop for Entry {
     fn drop(&mut self) {
         if self.open {
-            let gone = CallError::client_gone();
-            self.metrics.cancelled(CancelledBy::Client);
-            self.write(Code::Cancelled, gone.status().message(), gone.flag());
+            self.ended_by(&CallError::client_gone());
         }
     }
 }

@@ -79,9 +79,8 @@ impl Drop for Cancelled<'_> {
 impl Test {
     async fn run(&self, fates: &[Fate]) -> Seen {
         let metrics = Metrics::new();
-        let mut config = crate::config::Cluster::new("orders", crate::config::Target::Static(Vec::new()));
-        config.health_check = None;
-        let clusters = crate::upstream::Clusters::new([config], &metrics);
+        let config = config::Cluster::new("orders", Target::Static(Vec::new()));
+        let clusters = Clusters::new([config], &metrics);
         let cluster = clusters.iter().next().unwrap();
         cluster.resolved([Address::Tcp(([127, 0, 0, 1], 1).into())]);
         let endpoint = &cluster.snapshot()[0];
