@@ -4,6 +4,7 @@
 #![expect(clippy::print_stdout, reason = "what is measured is shown with `--nocapture`")]
 
 #[path = "support/dns.rs"]
+#[expect(dead_code, reason = "shared by all test binaries, each uses a part")]
 mod dns;
 #[path = "support/gateway.rs"]
 #[expect(dead_code, reason = "shared by all test binaries, each uses a part")]

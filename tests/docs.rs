@@ -146,6 +146,10 @@ fn lines_fit() {
     for page in PAGES {
         for (line, number) in read(page).lines().zip(1..) {
             let columns = line.chars().count();
+            // What was measured is a row of a table, which Markdown has on one line.
+            if page == "docs/resilience.md" && line.starts_with('|') {
+                continue;
+            }
             assert!(columns <= 120, "{page}:{number}: {columns} columns, expected at most 120");
         }
     }
@@ -223,7 +227,8 @@ fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).to_owned()
 }
 
-const PAGES: [&str; 4] = ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "docs/rest-rules.md"];
+const PAGES: [&str; 5] =
+    ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "docs/rest-rules.md", "docs/resilience.md"];
 
 const FOLDERS: [&str; 8] = [".ci", "bench", "docs", "proto", "scripts", "src", "tests", "web-demo"];
 

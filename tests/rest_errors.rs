@@ -9,12 +9,13 @@ mod edge;
 #[expect(dead_code, reason = "shared by all test binaries, each uses a part")]
 mod program;
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::Request;
 use http_body_util::Full;
 use serde_json::{Value, json};
+use tokio::time::Instant;
 
 use client::{Answer, Http};
 use edge::Edge;

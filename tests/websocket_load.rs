@@ -32,7 +32,11 @@ async fn two_thousand_sockets_leave_nothing_behind() {
     let backends = [(); 6].map(|()| Program::start(&["demo-backend", "--listen", "127.0.0.1:0"]));
     let addresses = backends.iter().map(|backend| backend.address.as_str()).collect::<Vec<_>>().join(",");
     let descriptors = "{ reflection: never, protosets: [PROTOSET] }";
-    let cluster = format!("demo: {{ target: 'ipv4:{addresses}', descriptors: {descriptors} }}");
+    // A cluster takes 1024 calls unless it is told otherwise, and a WebSocket is a call for as long as it is open.
+    let breakers = "{ max_requests: 4096 }";
+    let cluster = format!(
+        "demo: {{ target: 'ipv4:{addresses}', descriptors: {descriptors}, circuit_breakers: {breakers} }}"
+    );
     let gateway = Gateway::start(
         &cluster,
         "runtime: { worker_threads: 4 }\ntelemetry: { logs: { access: { enabled: false } } }",

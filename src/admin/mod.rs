@@ -5,7 +5,9 @@
 //! | `/healthz` | 200 while the process serves at all; a restart is the cure for anything else |
 //! | `/readyz` | 200 when calls can be served, 503 with the reason per cluster when not, and while draining |
 //! | `/metrics` | OpenMetrics text |
+//! | `/clusters` | every cluster, endpoint and connection as JSON; with `?format=text` as lines |
 
+mod clusters;
 mod ready;
 
 pub use ready::{ClusterReadiness, Readiness};
@@ -14,7 +16,7 @@ use std::{sync::Arc, time::Duration};
 
 use axum::{
     Json, Router,
-    extract::State,
+    extract::{RawQuery, State},
     http::{StatusCode, header},
     response::{IntoResponse, Response},
     routing::get,
@@ -28,6 +30,10 @@ use crate::telemetry::{Metrics, metrics};
 pub trait Inspect: Send + Sync + 'static {
     /// Whether calls can be served.
     fn readiness(&self) -> Readiness;
+
+    /// A list of clusters, each with its endpoints and their connections, for people: of things that have a `name` or
+    /// an `address`.
+    fn clusters(&self) -> serde_json::Value;
 
     /// Brings gauges up to date that nobody keeps.
     fn refresh(&self);
@@ -53,6 +59,7 @@ pub async fn serve(
         .route("/healthz", get(async || "ok\n"))
         .route("/readyz", get(readyz))
         .route("/metrics", get(scrape))
+        .route("/clusters", get(list))
         .with_state(Shown { inspect, metrics });
     let stopped = stop.clone();
     let serve =
@@ -68,6 +75,15 @@ async fn readyz(State(shown): State<Shown>) -> Response {
     let readiness = shown.inspect.readiness();
     let status = if readiness.ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     (status, Json(readiness)).into_response()
+}
+
+async fn list(State(shown): State<Shown>, RawQuery(query): RawQuery) -> Response {
+    let clusters = shown.inspect.clusters();
+    match query.as_deref() {
+        None | Some("" | "format=json") => Json(serde_json::json!({ "clusters": clusters })).into_response(),
+        Some("format=text") => clusters::text(&clusters).into_response(),
+        Some(_) => (StatusCode::BAD_REQUEST, "expected `format=json` or `format=text`\n").into_response(),
+    }
 }
 
 async fn scrape(State(shown): State<Shown>) -> Response {

@@ -139,7 +139,10 @@ fn print(gateway: &Gateway, backends: &[SocketAddr], web: SocketAddr) {
         plan.methods().len(),
         plan.routes.routes().len()
     ));
-    say(format_args!("admin          http://{}  /healthz /readyz /metrics", gateway.admin_address()));
+    say(format_args!(
+        "admin          http://{}  /healthz /readyz /metrics /clusters",
+        gateway.admin_address()
+    ));
     say(format_args!("web demo       http://{web}"));
     say("\ntry");
     for (what, line) in TRY {

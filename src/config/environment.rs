@@ -46,7 +46,7 @@ fn filled(variables: Variables<'_>, name: &str) -> Option<String> {
     variables(name).filter(|value| !value.trim().is_empty())
 }
 
-/// Splits at commas, except inside an `ipv4:` list: there a comma ends the list only where `NAME=` follows.
+/// Splits at commas, except inside a list of addresses: there a comma ends the list only where `NAME=` follows.
 fn split_upstreams(text: &str) -> Vec<String> {
     let mut upstreams: Vec<String> = Vec::new();
     for part in text.split(',').map(str::trim).filter(|part| !part.is_empty()) {
@@ -54,7 +54,9 @@ fn split_upstreams(text: &str) -> Vec<String> {
             upstream.split_once('=').map_or(upstream, |(_, target)| target).trim().to_owned()
         };
         match upstreams.last_mut() {
-            Some(last) if !part.contains('=') && target(last).starts_with("ipv4:") => {
+            Some(last)
+                if !part.contains('=') && LISTS.iter().any(|scheme| target(last).starts_with(scheme)) =>
+            {
                 last.push(',');
                 last.push_str(part);
             }
@@ -63,6 +65,9 @@ fn split_upstreams(text: &str) -> Vec<String> {
     }
     upstreams
 }
+
+/// Schemes whose targets have commas.
+const LISTS: [&str; 4] = ["ipv4:", "ipv6:", "unix:", "unix-abstract:"];
 
 #[cfg(test)]
 mod tests {
@@ -78,6 +83,7 @@ mod tests {
                 "a=ipv4:10.0.0.1:1,10.0.0.2:2,b=users:50051",
                 vec!["a=ipv4:10.0.0.1:1,10.0.0.2:2", "b=users:50051"],
             ),
+            ("a=unix:/a.sock,/b.sock,b=users:1", vec!["a=unix:/a.sock,/b.sock", "b=users:1"]),
             ("ipv4:10.0.0.1:1, 10.0.0.2:2", vec!["ipv4:10.0.0.1:1,10.0.0.2:2"]),
             (" , ", vec![]),
         ] {

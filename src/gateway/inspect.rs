@@ -71,6 +71,12 @@ impl Inspect for Inspector {
         Readiness::new(self.draining.load(Relaxed), clusters)
     }
 
+    fn clusters(&self) -> serde_json::Value {
+        let clusters: Vec<_> = self.sources.lock().iter().map(|source| Arc::clone(&source.cluster)).collect();
+        let views = clusters.iter().map(|cluster| serde_json::to_value(cluster.describe()));
+        views.filter_map(Result::ok).collect()
+    }
+
     fn refresh(&self) {
         for source in self.sources.lock().iter() {
             let endpoints = source.cluster.snapshot();
@@ -78,6 +84,7 @@ impl Inspect for Inspector {
                 let count = endpoints.iter().filter(|endpoint| endpoint.state() == state).count();
                 source.cluster.metrics().set_endpoints(state, count);
             }
+            source.cluster.metrics().set_endpoints(EndpointState::Draining, source.cluster.leaving().len());
         }
     }
 }

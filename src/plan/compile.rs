@@ -4,7 +4,7 @@ use std::{collections::HashMap, fmt, sync::Arc};
 
 use prost_reflect::DescriptorPool;
 
-use super::{MethodPlan, Plan, attempts, destination::Router, routes::Routes};
+use super::{MethodPlan, Plan, attempts, destination::Router, routes::Routes, unmatched::unmatched};
 use crate::{
     codec::{Codecs, ReadOptions, WriteOptions},
     config::{self, Config, RestPolicy},
@@ -61,6 +61,10 @@ impl Plan {
         warnings.extend(of_routes);
         let asks_hosts = compiler.router.asks_hosts();
         warnings.extend(compiler.router.finish(missing.is_empty()));
+        // A schema that is yet to come may have them.
+        if missing.is_empty() {
+            warnings.extend(unmatched(sources));
+        }
         let rest = config.rest_default();
         let plan = Self {
             generation,
@@ -303,6 +307,40 @@ mod tests {
             ..WriteOptions::default()
         };
         assert_eq!(write_options(&rest, 9), write);
+    }
+
+    #[test]
+    fn names_of_a_service_config_that_match_nothing_are_told() {
+        let name = |service: &str, method: &str| config::MethodName {
+            service: service.into(),
+            method: method.into(),
+        };
+        let names = vec![
+            name("", ""),
+            name("shop.v1.Orders", ""),
+            name("shop.v1.Orders", "Get"),
+            name("shop.v1.Orders", "Gett"),
+            name("shop.v1.Order", "Get"),
+            name("shop.v2.Orders", ""),
+        ];
+        let metrics = Metrics::new();
+        let target = config::Target::Static(Vec::new());
+        let mut cluster = config::Cluster::new("orders", target);
+        cluster.service_config.methods.push(config::MethodConfig { names, ..Default::default() });
+        let clusters = Clusters::new([cluster.clone()], &metrics);
+        let way_out = Arc::clone(clusters.iter().next().expect("a cluster"));
+        let flags = config::Flags { upstreams: vec!["orders=orders:1".into()], ..config::Flags::default() };
+        let config = config::load(&flags, &|_| None).expect("valid").config;
+        let source = Source { config: Arc::new(cluster), cluster: way_out, schema: Ok(schema()) };
+        let unknown = Source { schema: Err("not read yet".into()), ..source.clone() };
+        let told = |sources: &[Source]| {
+            let (_, warnings) = Plan::compile(1, &config, sources, &metrics);
+            warnings.into_iter().map(|warning| warning.message).collect::<Vec<_>>()
+        };
+        let all = ["shop.v1.Orders/Gett", "shop.v1.Order/Get", "shop.v2.Orders"];
+        let all = all.map(|name| format!("service_config.methodConfig: {name} matches no method"));
+        assert_eq!(told(std::slice::from_ref(&source)), all);
+        assert!(told(&[source, unknown]).is_empty(), "who knows what the other one has");
     }
 
     #[test]

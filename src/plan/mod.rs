@@ -8,6 +8,7 @@ mod binding;
 mod compile;
 mod destination;
 mod routes;
+mod unmatched;
 
 pub use binding::{Binding, BodyBinding, RuleSource};
 pub use compile::{Source, Warning};

@@ -29,8 +29,9 @@ use crate::{
     grpc::{GRPC_STATUS, status},
     telemetry::{
         Metrics,
-        metrics::{Gauge, MethodMetrics},
+        metrics::{ClusterMetrics, Gauge, MethodMetrics},
     },
+    upstream::Target,
 };
 
 /// Counts calls and writes their outcome into their journal.
@@ -67,7 +68,9 @@ where
     }
 
     fn call(&mut self, request: Request) -> Self::Future {
-        let entry = request.extensions().get::<Context>().map(|context| Entry::open(context, &self.metrics));
+        let target = request.extensions().get::<Target>();
+        let context = request.extensions().get::<Context>();
+        let entry = context.map(|context| Entry::open(context, target, &self.metrics));
         Recorded { answer: self.inner.call(request), entry }
     }
 }
@@ -102,6 +105,7 @@ impl<F: Future<Output = Result<Response, CallError>>> Future for Recorded<F> {
 struct Entry {
     started: Instant,
     method: Arc<MethodMetrics>,
+    cluster: Option<Arc<ClusterMetrics>>,
     metrics: Metrics,
     journal: Option<Arc<Journal>>,
     stream: Option<Arc<Gauge>>,
@@ -109,7 +113,7 @@ struct Entry {
 }
 
 impl Entry {
-    fn open(context: &Context, metrics: &Metrics) -> Self {
+    fn open(context: &Context, target: Option<&Target>, metrics: &Metrics) -> Self {
         context.metrics.server.started();
         let streams = context.kind.client_streaming() || context.kind.server_streaming();
         let stream = streams.then(|| metrics.streams_active(context.inbound.label()));
@@ -119,6 +123,7 @@ impl Entry {
         Self {
             started: context.started,
             method: Arc::clone(&context.metrics),
+            cluster: target.map(|Target(cluster)| Arc::clone(cluster.metrics())),
             metrics: metrics.clone(),
             journal: context.journal.clone(),
             stream,
@@ -177,7 +182,11 @@ impl Entry {
 
     fn count(&mut self, code: Code) {
         self.open = false;
-        self.method.server.handled(code as usize, self.started.elapsed());
+        let elapsed = self.started.elapsed();
+        self.method.server.handled(code as usize, elapsed);
+        if let Some(cluster) = &self.cluster {
+            self.method.at(cluster).call_ended(code as usize, elapsed);
+        }
         if let Some(stream) = &self.stream {
             stream.dec();
         }

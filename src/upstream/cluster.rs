@@ -1,6 +1,9 @@
 //! A name and the endpoints behind it.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Weak},
+};
 
 use http::uri::{Authority, Scheme};
 use parking_lot::Mutex;
@@ -8,19 +11,24 @@ use tokio::sync::{Notify, futures::Notified, watch};
 
 use super::{
     Lanes,
-    balance::Sessions,
+    balance::{self, Sessions},
     brakes::{Brakes, Budget},
     discover,
     endpoint::Endpoint,
     failover::Lacking,
     health,
+    lane::Lane,
     member::Member,
+    orca,
     outlier::{self, Detector},
     tls::Tls,
 };
 use crate::{
     config::{self, Address, Target},
-    telemetry::{Metrics, metrics::ClusterMetrics},
+    telemetry::{
+        Metrics,
+        metrics::{ClusterMetrics, DiscoveryResult},
+    },
 };
 
 /// The endpoints of one name, shared by all workers.
@@ -32,9 +40,12 @@ pub struct Cluster {
     authority: Authority,
     /// `None` until discovery answered for the first time.
     endpoints: watch::Sender<Option<Arc<[Arc<Endpoint>]>>>,
+    /// Endpoints that discovery no longer lists and that still have calls or connections.
+    leaving: Mutex<BTreeMap<Address, Weak<Endpoint>>>,
     discovery_error: Mutex<Option<String>>,
     resolve_now: Notify,
     connects: watch::Sender<u64>,
+    lanes: Mutex<Vec<Weak<Lane>>>,
     brakes: Brakes,
     lacking: Lacking,
     /// What chance a process has for itself: all its lanes choose the same subset, other gateways another one.
@@ -66,7 +77,7 @@ impl Clusters {
     pub fn new(clusters: impl IntoIterator<Item = config::Cluster>, metrics: &Metrics) -> Self {
         let replay = Arc::<Budget>::default();
         let clusters = clusters.into_iter().enumerate().map(|(index, config)| {
-            let metrics = metrics.cluster(&config.name);
+            let metrics = metrics.cluster(&config.name, &config.target.to_string(), config.tls.is_some());
             Arc::new(Cluster::new(index, config, Arc::clone(&replay), metrics))
         });
         Self(clusters.collect())
@@ -82,13 +93,15 @@ impl Clusters {
         }
     }
 
-    /// Starts health checks and outlier detection, as configured, on the current runtime.
+    /// Starts health checks, outlier detection and streams of load reports, as configured, on the current runtime.
     ///
     /// With a health check no endpoint takes a call before this: checks go over the connections of `workers`.
     pub fn guard(&self, workers: &[Lanes]) {
         for cluster in self.iter() {
-            let lanes = workers.iter().filter_map(|lanes| lanes.lane(cluster)).map(Arc::clone).collect();
-            tokio::spawn(health::run(Arc::clone(cluster), lanes));
+            let lanes: Arc<[_]> =
+                workers.iter().filter_map(|lanes| lanes.lane(cluster)).map(Arc::clone).collect();
+            tokio::spawn(health::run(Arc::clone(cluster), Arc::clone(&lanes)));
+            tokio::spawn(orca::run(Arc::clone(cluster), lanes));
             tokio::spawn(outlier::run(Arc::clone(cluster)));
         }
     }
@@ -101,7 +114,7 @@ impl Clusters {
 
 impl Cluster {
     fn new(index: usize, config: config::Cluster, replay: Arc<Budget>, metrics: Arc<ClusterMetrics>) -> Self {
-        let authority = authority(&config.target);
+        let authority = authority(&config);
         let tls = config.tls.clone().map(|tls| Arc::new(Tls::new(tls, &config.target, &config.name)));
         let outlier = config.outlier_detection.clone().map(Detector::new);
         Self {
@@ -114,9 +127,11 @@ impl Cluster {
             config: Arc::new(config),
             authority,
             endpoints: watch::Sender::new(None),
+            leaving: Mutex::default(),
             discovery_error: Mutex::default(),
             resolve_now: Notify::new(),
             connects: watch::Sender::new(0),
+            lanes: Mutex::default(),
             published: Notify::new(),
             outlier,
             metrics,
@@ -144,6 +159,11 @@ impl Cluster {
         self.endpoints.borrow().clone().unwrap_or_default()
     }
 
+    /// Those of its endpoints that this process keeps connections to.
+    pub(super) fn used(&self) -> Vec<Arc<Endpoint>> {
+        balance::subset(&self.snapshot(), self.config.subset_size, self.seed)
+    }
+
     /// Counts the connections ever made to it; a change means that a backend came, or came back.
     pub fn connects(&self) -> watch::Receiver<u64> {
         self.connects.subscribe()
@@ -159,7 +179,7 @@ impl Cluster {
     }
 
     /// Where what happens to it is counted.
-    pub fn metrics(&self) -> &ClusterMetrics {
+    pub fn metrics(&self) -> &Arc<ClusterMetrics> {
         &self.metrics
     }
 
@@ -233,7 +253,13 @@ impl Cluster {
         endpoints.iter().any(|endpoints| endpoints.iter().any(|endpoint| endpoint.connections() > 0))
     }
 
-    /// Takes discovery's answer: endpoints that stay keep their state, new ones join, the others leave.
+    /// Endpoints that discovery no longer lists, and on which calls go on.
+    pub fn leaving(&self) -> Vec<Arc<Endpoint>> {
+        self.leaving.lock().values().filter_map(Weak::upgrade).collect()
+    }
+
+    /// Takes discovery's answer: endpoints that stay keep their state, new ones join, the others leave. One that is
+    /// listed again before its last call has ended is the same as before.
     pub(super) fn resolved(&self, members: impl IntoIterator<Item = impl Into<Member>>) {
         let known = self.snapshot();
         let known: BTreeMap<_, _> = known.iter().map(|endpoint| (endpoint.address(), endpoint)).collect();
@@ -241,6 +267,13 @@ impl Cluster {
         let wanted: BTreeMap<Address, Member> =
             members.map(|member| (member.address.clone(), member)).collect();
         *self.discovery_error.lock() = None;
+        self.metrics.discovered(if wanted.is_empty() {
+            DiscoveryResult::Empty
+        } else {
+            DiscoveryResult::Found
+        });
+        let mut leaving = self.leaving.lock();
+        leaving.retain(|_, endpoint| endpoint.strong_count() > 0);
         self.endpoints.send_if_modified(|current| {
             let same_members = wanted.keys().eq(known.keys().copied());
             let mut same = current.is_some() && same_members;
@@ -251,10 +284,20 @@ impl Cluster {
                         same &= !known.update(member);
                         Arc::clone(known)
                     }
-                    None => self.endpoint(member.clone()),
+                    None => match leaving.remove(&member.address).and_then(|left| left.upgrade()) {
+                        Some(back) => {
+                            back.update(member);
+                            back.announced();
+                            back
+                        }
+                        None => self.endpoint(member.clone()),
+                    },
                 })
                 .collect();
             if !same {
+                let gone = known.iter().filter(|(address, _)| !wanted.contains_key(**address));
+                leaving
+                    .extend(gone.map(|(address, endpoint)| ((*address).clone(), Arc::downgrade(endpoint))));
                 if !same_members {
                     let listed: Vec<_> = wanted.keys().map(ToString::to_string).collect();
                     tracing::info!(cluster = %self.name, endpoints = ?listed, "endpoints changed");
@@ -288,6 +331,21 @@ impl Cluster {
         self.endpoints.send_modify(|_| {});
     }
 
+    /// Why the last answer of discovery was none.
+    pub(super) fn discovery_error(&self) -> Option<String> {
+        self.discovery_error.lock().clone()
+    }
+
+    /// A worker's side of it has come.
+    pub(super) fn joined(&self, lane: &Arc<Lane>) {
+        self.lanes.lock().push(Arc::downgrade(lane));
+    }
+
+    /// Every worker's side of it.
+    pub(super) fn lanes(&self) -> Vec<Arc<Lane>> {
+        self.lanes.lock().iter().filter_map(Weak::upgrade).collect()
+    }
+
     /// Discovery failed; the endpoints it last found stay.
     pub(super) fn resolve_failed(&self, error: String) {
         let mut known = self.discovery_error.lock();
@@ -296,6 +354,7 @@ impl Cluster {
         }
         *known = Some(error);
         drop(known);
+        self.metrics.discovered(DiscoveryResult::Failed);
         // Calls that wait for the first answer learn that it is not coming.
         self.touch();
     }
@@ -304,8 +363,9 @@ impl Cluster {
         self.connects.send_modify(|count| *count += 1);
     }
 
-    /// A refused connection often means that the address has moved: look again without waiting for the next turn.
-    pub(super) fn failed_to_connect(&self) {
+    /// A connection that is refused or ends often means that the address has moved: discovery looks again without
+    /// waiting for its next turn.
+    pub(super) fn look_again(&self) {
         self.resolve_now.notify_one();
     }
 
@@ -317,9 +377,13 @@ impl Cluster {
     pub(super) fn why_down(&self) -> String {
         let endpoints = self.snapshot();
         if endpoints.is_empty() {
+            let target = &self.config.target;
             return match &*self.discovery_error.lock() {
-                Some(error) => format!("{} has no address: {error}", self.config.target),
-                None => format!("{} is being resolved", self.config.target),
+                // Clients read it too: paths, and what stands in files, are for the log and `/clusters`.
+                Some(_) if matches!(target, Target::File(_)) => "the list of endpoints cannot be used".into(),
+                None if matches!(target, Target::File(_)) => "the list of endpoints is empty".into(),
+                Some(error) => format!("{target} has no address: {error}"),
+                None => format!("{target} is being resolved"),
             };
         }
         let mut errors: BTreeMap<String, usize> = BTreeMap::new();
@@ -334,9 +398,13 @@ impl Cluster {
     }
 }
 
-fn authority(target: &Target) -> Authority {
+fn authority(config: &config::Cluster) -> Authority {
+    let target = &config.target;
     let text = match target {
-        Target::Dns { host, port, .. } => format!("{}:{port}", host.trim_end_matches('.')),
+        Target::Dns { port, .. } => format!("{}:{port}", target.host().unwrap_or_default()),
+        Target::Srv { .. } => target.host().unwrap_or_default().to_owned(),
+        // The endpoints of a file are those of one service, of which the cluster's name is all that is known.
+        Target::File(_) => config.name.clone(),
         Target::Static(addresses) => addresses.first().map_or_else(String::new, |first| match first {
             Address::Tcp(address) => address.to_string(),
             // gRPC's name for the other end of a Unix socket.
@@ -356,14 +424,14 @@ mod tests {
             0,
             config::Cluster::new("orders", Target::Dns { server: None, host: "orders".into(), port: 50051 }),
             Arc::default(),
-            Metrics::new().cluster("orders"),
+            Metrics::new().cluster("orders", "dns:///orders:50051", false),
         );
         let addresses = |ports: &[u16]| {
             ports.iter().map(|port| Address::Tcp(([127, 0, 0, 1], *port).into())).collect::<Vec<_>>()
         };
         assert!(cluster.is_resolving());
         cluster.resolved(addresses(&[2, 1]));
-        let before = cluster.snapshot();
+        let mut before = cluster.snapshot();
         let mut changes = cluster.endpoints();
         changes.mark_unchanged();
 
@@ -372,6 +440,19 @@ mod tests {
         cluster.resolved(addresses(&[3, 2]));
         let after = cluster.snapshot();
         assert!(Arc::ptr_eq(&before[1], &after[0]) && *after[1].address() == addresses(&[3])[0]);
+        let left = Arc::downgrade(&before[0]);
+        before = after;
+        assert!(left.upgrade().is_none() && cluster.leaving().is_empty(), "nobody holds it");
+
+        cluster.resolved(addresses(&[1, 3]));
+        assert!(Arc::ptr_eq(&cluster.snapshot()[1], &before[1]));
+        let held = Arc::clone(&cluster.snapshot()[1]);
+        drop(before);
+        cluster.resolved(addresses(&[1]));
+        assert_eq!(cluster.leaving().len(), 1);
+        cluster.resolved(addresses(&[1, 3]));
+        assert!(Arc::ptr_eq(&cluster.snapshot()[1], &held), "who comes back in time is the same");
+        assert_eq!(cluster.leaving().len(), 0);
 
         cluster.resolve_failed("timed out".into());
         assert_eq!(cluster.snapshot().len(), 2, "the last good answer stays");

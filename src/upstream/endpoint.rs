@@ -110,6 +110,17 @@ impl Endpoint {
         self.member.load_full()
     }
 
+    /// Discovery lists it again: what was true of the address before need not be.
+    pub(super) fn announced(&self) {
+        let mut reach = self.reach.lock();
+        reach.backoff.reset();
+        if matches!(reach.state, State::Resting { .. }) {
+            reach.state = State::Free;
+        }
+        drop(reach);
+        self.changed.notify_waiters();
+    }
+
     /// What the choice of an endpoint goes by, beside its load.
     pub(super) fn traits(&self) -> &Traits {
         &self.traits
@@ -260,6 +271,14 @@ impl Endpoint {
         matches!(self.reach.lock().state, State::Resting { .. })
     }
 
+    /// Until when nobody may connect; `None` when somebody may, or does.
+    pub(super) fn resting_until(&self) -> Option<Instant> {
+        match self.reach.lock().state {
+            State::Resting { until } => Some(until),
+            State::Free | State::Probed => None,
+        }
+    }
+
     /// Waits until somebody's attempt has come to a verdict.
     pub(super) async fn changed(&self) {
         self.changed.notified().await;
@@ -302,11 +321,12 @@ impl Endpoint {
 
     /// An open connection was lost after `lifetime`.
     ///
-    /// One that ends within a second of its start did no good: it counts as a failed attempt, or a backend that accepts
-    /// and hangs up would be redialled in a busy loop.
-    pub(super) fn disconnected(&self, lifetime: std::time::Duration) {
+    /// One that ends within a second of its start and has not `answered` did no good: it counts as a failed attempt, or
+    /// a backend that accepts and hangs up would be redialled in a busy loop. One that has answered may be as young as a
+    /// backend likes that sends its callers on, by a short MAX_CONNECTION_AGE or because it ends.
+    pub(super) fn disconnected(&self, lifetime: std::time::Duration, answered: bool) {
         self.connections.fetch_sub(1, Relaxed);
-        if lifetime >= PROVEN {
+        if answered || lifetime >= PROVEN {
             self.reach.lock().backoff.reset();
         } else {
             self.failed("the connection was closed as soon as it was open", false);
@@ -372,7 +392,9 @@ mod tests {
     use super::*;
 
     fn endpoint() -> Arc<Endpoint> {
-        let metrics = crate::telemetry::Metrics::new().cluster("test").endpoint("127.0.0.1:1");
+        let metrics = crate::telemetry::Metrics::new()
+            .cluster("test", "ipv4:127.0.0.1:1", false)
+            .endpoint("127.0.0.1:1");
         let address = Address::Tcp(([127, 0, 0, 1], 1).into());
         Arc::new(Endpoint::new(address.into(), metrics))
     }
@@ -407,7 +429,7 @@ mod tests {
         let endpoint = endpoint();
         for _ in 0..5 {
             endpoint.ticket().await.succeeded();
-            endpoint.disconnected(Duration::from_millis(5));
+            endpoint.disconnected(Duration::from_millis(5), false);
         }
         let started = Instant::now();
         endpoint.ticket().await.succeeded();
@@ -416,9 +438,11 @@ mod tests {
             "rests grow: {:?}",
             started.elapsed()
         );
-        endpoint.disconnected(Duration::from_secs(2));
-        let started = Instant::now();
-        endpoint.ticket().await.succeeded();
-        assert_eq!(started.elapsed(), Duration::ZERO);
+        for (lifetime, answered) in [(Duration::from_secs(2), false), (Duration::from_millis(5), true)] {
+            endpoint.disconnected(lifetime, answered);
+            let started = Instant::now();
+            endpoint.ticket().await.succeeded();
+            assert_eq!(started.elapsed(), Duration::ZERO, "after {lifetime:?}, answered: {answered}");
+        }
     }
 }

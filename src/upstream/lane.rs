@@ -125,6 +125,7 @@ impl Lane {
             ages: Notify::new(),
             cut: cut.clone(),
         });
+        cluster.joined(&lane);
         tokio::spawn(Arc::clone(&lane).follow());
         lane
     }

@@ -27,6 +27,8 @@ mod cluster;
 mod connection;
 mod control;
 mod cut;
+mod describe;
+mod direct;
 mod discover;
 mod download;
 mod endpoint;
@@ -42,6 +44,7 @@ mod orca;
 mod outbound;
 mod outlier;
 mod queue;
+mod reservation;
 mod retry;
 mod snapshot;
 mod steer;
@@ -54,9 +57,11 @@ mod upload;
 pub(crate) use balance::request_hash;
 pub use cluster::{Cluster, Clusters, Health};
 pub use control::Control;
+pub use describe::{ClusterView, ConnectionView, EndpointPhase, EndpointView};
 pub use endpoint::Endpoint;
 pub use lane::Lanes;
 pub use outbound::Outbound;
+pub use reservation::Reservation;
 
 use std::sync::Arc;
 

@@ -67,6 +67,16 @@ impl Queue {
         self.changed.notify_waiters();
     }
 
+    /// Lets a call that was woken find out first that its client has left, which a door looks at when the call yields.
+    ///
+    /// Clients that leave together would else have their calls sent and reset one after the other, each on the place of
+    /// the one before: to the backend an attack.
+    async fn let_callers_leave(&self) {
+        let turn = Turn { queue: self, taken: false };
+        tokio::task::yield_now().await;
+        turn.take();
+    }
+
     /// There is a place for one.
     pub(super) fn wake_one(&self) {
         if self.waiting.load(Relaxed) > 0 {
@@ -137,6 +147,7 @@ impl Lane {
                     Wait::Connection => self.unreached(),
                 });
             }
+            self.queue.let_callers_leave().await;
         }
     }
 
@@ -175,6 +186,26 @@ impl Lane {
 /// Edgeway's own questions, health checks among them, have to get through when nothing else does.
 fn is_exempt(context: &Context) -> bool {
     context.inbound == Inbound::Control
+}
+
+/// The one turn of a call that was woken; dropped with the call before it was taken, it is another's.
+struct Turn<'a> {
+    queue: &'a Queue,
+    taken: bool,
+}
+
+impl Turn<'_> {
+    fn take(mut self) {
+        self.taken = true;
+    }
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        if !self.taken {
+            self.queue.wake_one();
+        }
+    }
 }
 
 struct Waiting<'a>(&'a AtomicUsize);

@@ -1,4 +1,5 @@
-//! Counts one attempt as `grpc_client_*` has it, and whether its answer came for nobody.
+//! Counts one attempt as `grpc_client_*` has it: those of go-grpc-prometheus and those of gRFC A66. And whether its answer
+//! came for nobody.
 
 use std::{
     future::Future,
@@ -15,12 +16,17 @@ use http::HeaderMap;
 use tokio::time::Instant;
 use tonic::Code;
 
-use crate::{grpc::status, telemetry::metrics::MethodMetrics};
+use super::cluster::Cluster;
+use crate::{
+    grpc::status,
+    telemetry::metrics::{ClusterMetrics, MethodMetrics},
+};
 
 /// An attempt that has begun; counted with its outcome when it is dropped, as `Canceled` when it has none.
 #[derive(Debug)]
 pub(super) struct Tally {
-    metrics: Arc<MethodMetrics>,
+    method: Arc<MethodMetrics>,
+    cluster: Arc<ClusterMetrics>,
     started: Instant,
     code: AtomicU8,
     /// Whether another attempt may have been answered in its place.
@@ -36,10 +42,12 @@ pub(super) struct Tally {
 pub(super) struct Orphan(Option<Arc<MethodMetrics>>);
 
 impl Tally {
-    pub(super) fn start(metrics: &Arc<MethodMetrics>, beside: bool) -> Self {
-        metrics.client.started();
+    pub(super) fn start(method: &Arc<MethodMetrics>, cluster: &Cluster, beside: bool) -> Self {
+        let cluster = cluster.metrics();
+        method.at(cluster).attempt_started();
         Self {
-            metrics: Arc::clone(metrics),
+            method: Arc::clone(method),
+            cluster: Arc::clone(cluster),
             started: Instant::now(),
             code: AtomicU8::new(Code::Cancelled as u8),
             beside,
@@ -48,7 +56,7 @@ impl Tally {
 
     /// Nobody waits for the answer.
     pub(super) fn orphan(&self) -> Orphan {
-        Orphan((!self.beside).then(|| Arc::clone(&self.metrics)))
+        Orphan((!self.beside).then(|| Arc::clone(&self.method)))
     }
 
     /// When it began.
@@ -64,7 +72,8 @@ impl Tally {
 
 impl Drop for Tally {
     fn drop(&mut self) {
-        self.metrics.client.handled(usize::from(*self.code.get_mut()), self.started.elapsed());
+        let code = usize::from(*self.code.get_mut());
+        self.method.at(&self.cluster).attempt_ended(code, self.started.elapsed(), None);
     }
 }
 

@@ -57,7 +57,7 @@ impl Tenure {
         if self.connection.is_dead() {
             link.endpoint.died();
         } else {
-            link.endpoint.disconnected(opened.elapsed());
+            link.endpoint.disconnected(opened.elapsed(), self.connection.has_answered());
         }
         drop(ready);
         let _draining = metrics.connection(ConnectionState::Draining);
@@ -76,7 +76,10 @@ impl Tenure {
         loop {
             let widened = self.connection.widened();
             tokio::select! {
-                () = self.connection.closing() => return FOREVER,
+                () = self.connection.closing() => {
+                    lane.cluster().look_again();
+                    return FOREVER;
+                }
                 () = link.removed() => return config.drain_timeout,
                 () = self.replaced.cancelled() => return FOREVER,
                 () = link.endpoint.given_up(trust) => return FOREVER,

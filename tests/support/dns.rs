@@ -1,4 +1,4 @@
-//! A DNS server of one name, whose answer the test changes while it runs.
+//! A DNS server whose answers the test changes while it runs.
 
 use std::{
     net::{Ipv4Addr, SocketAddr},
@@ -9,8 +9,8 @@ use std::{
 };
 
 use hickory_proto::{
-    op::{Message, OpCode, ResponseCode},
-    rr::{RData, Record, RecordType, rdata::A},
+    op::{Message, OpCode, Query, ResponseCode},
+    rr::{Name, RData, Record, RecordType, rdata::A},
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -23,11 +23,11 @@ use tokio::{
 pub struct Dns {
     /// Where it answers, over UDP and TCP alike.
     pub address: SocketAddr,
-    zone: Arc<Zone>,
+    served: Arc<Served>,
     tasks: [JoinHandle<()>; 2],
 }
 
-/// What the server says about any name.
+/// What the server says: about any name, where it is no zone.
 #[derive(Clone, Debug)]
 pub enum Answer {
     /// These addresses, with a TTL that nobody could wait for.
@@ -42,16 +42,87 @@ pub enum Answer {
     Empty,
     /// Nothing at all.
     Silence,
+    /// These records, each for its own name and type.
+    Zone(Zone),
 }
 
-struct Zone {
+/// Records, by name and type. A name that has none does not exist.
+#[derive(Clone, Debug, Default)]
+pub struct Zone {
+    records: Vec<Record>,
+    /// Whether the addresses of an SRV record's host come with it.
+    glue: bool,
+    /// The type that the server cannot say anything of.
+    failing: Option<RecordType>,
+    /// Whether UDP is too short for it.
+    only_by_tcp: bool,
+}
+
+impl Zone {
+    /// With one more record, `name` in full with its last dot.
+    #[must_use]
+    pub fn with(mut self, name: &str, ttl: u32, data: RData) -> Self {
+        self.records.push(Record::from_rdata(Name::from_ascii(name).expect("a name"), ttl, data));
+        self
+    }
+
+    /// With the addresses of hosts beside their SRV records.
+    #[must_use]
+    pub fn with_glue(mut self) -> Self {
+        self.glue = true;
+        self
+    }
+
+    /// Saying SERVFAIL to every question for records of this type.
+    #[must_use]
+    pub fn failing(mut self, kind: RecordType) -> Self {
+        self.failing = Some(kind);
+        self
+    }
+
+    /// Saying by UDP that the answer is too long for it.
+    #[must_use]
+    pub fn only_by_tcp(mut self) -> Self {
+        self.only_by_tcp = true;
+        self
+    }
+
+    fn fill(&self, message: &mut Message, query: &Query, by_udp: bool) {
+        if self.failing == Some(query.query_type()) {
+            message.metadata.response_code = ResponseCode::ServFail;
+            return;
+        }
+        if self.of(query.name()).next().is_none() {
+            message.metadata.response_code = ResponseCode::NXDomain;
+            return;
+        }
+        if self.only_by_tcp && by_udp {
+            message.metadata.truncation = true;
+            return;
+        }
+        for record in self.of(query.name()).filter(|record| record.record_type() == query.query_type()) {
+            if let RData::SRV(srv) = &record.data
+                && self.glue
+            {
+                message.add_additionals(self.of(&srv.target).cloned());
+            }
+            message.add_answer(record.clone());
+        }
+    }
+
+    fn of(&self, name: &Name) -> impl Iterator<Item = &Record> {
+        self.records.iter().filter(move |record| record.name == *name)
+    }
+}
+
+struct Served {
     answer: watch::Sender<Answer>,
     asked: AtomicUsize,
 }
 
 impl Dns {
     pub async fn start(answer: Answer) -> Self {
-        let zone = Arc::new(Zone { answer: watch::Sender::new(answer), asked: AtomicUsize::new(0) });
+        let served = Arc::new(Served { answer: watch::Sender::new(answer), asked: AtomicUsize::new(0) });
         // The TCP port of the same number may be taken: then another pair is tried.
         let (udp, tcp) = loop {
             let udp = UdpSocket::bind("127.0.0.1:0").await.expect("a UDP port is free");
@@ -62,20 +133,20 @@ impl Dns {
         };
         let address = udp.local_addr().expect("a bound socket has an address");
         let tasks = [
-            tokio::spawn(serve_udp(udp, Arc::clone(&zone))),
-            tokio::spawn(serve_tcp(tcp, Arc::clone(&zone))),
+            tokio::spawn(serve_udp(udp, Arc::clone(&served))),
+            tokio::spawn(serve_tcp(tcp, Arc::clone(&served))),
         ];
-        Self { address, zone, tasks }
+        Self { address, served, tasks }
     }
 
     /// Answers so from here on.
     pub fn set(&self, answer: Answer) {
-        self.zone.answer.send_replace(answer);
+        self.served.answer.send_replace(answer);
     }
 
     /// Questions for IPv4 addresses that came since the start, answered or not.
     pub fn asked(&self) -> usize {
-        self.zone.asked.load(Relaxed)
+        self.served.asked.load(Relaxed)
     }
 }
 
@@ -85,29 +156,29 @@ impl Drop for Dns {
     }
 }
 
-async fn serve_udp(socket: UdpSocket, zone: Arc<Zone>) {
+async fn serve_udp(socket: UdpSocket, served: Arc<Served>) {
     let mut buffer = [0; 4096];
     while let Ok((length, peer)) = socket.recv_from(&mut buffer).await {
-        if let Some(answer) = buffer.get(..length).and_then(|question| zone.answer(question, true)) {
+        if let Some(answer) = buffer.get(..length).and_then(|question| served.answer(question, true)) {
             let _ = socket.send_to(&answer, peer).await;
         }
     }
 }
 
-async fn serve_tcp(listener: TcpListener, zone: Arc<Zone>) {
+async fn serve_tcp(listener: TcpListener, served: Arc<Served>) {
     while let Ok((stream, _)) = listener.accept().await {
-        tokio::spawn(serve_stream(stream, Arc::clone(&zone)));
+        tokio::spawn(serve_stream(stream, Arc::clone(&served)));
     }
 }
 
 /// Messages with two bytes of length before each (RFC 1035 section 4.2.2).
-async fn serve_stream(mut stream: TcpStream, zone: Arc<Zone>) {
+async fn serve_stream(mut stream: TcpStream, served: Arc<Served>) {
     while let Ok(length) = stream.read_u16().await {
         let mut question = vec![0; usize::from(length)];
         if stream.read_exact(&mut question).await.is_err() {
             return;
         }
-        if let Some(answer) = zone.answer(&question, false) {
+        if let Some(answer) = served.answer(&question, false) {
             let length = u16::try_from(answer.len()).expect("an answer is short");
             let _ = stream.write_u16(length).await;
             let _ = stream.write_all(&answer).await;
@@ -115,7 +186,7 @@ async fn serve_stream(mut stream: TcpStream, zone: Arc<Zone>) {
     }
 }
 
-impl Zone {
+impl Served {
     fn answer(&self, question: &[u8], by_udp: bool) -> Option<Vec<u8>> {
         let question = Message::from_vec(question).ok()?;
         let query = question.queries.first()?.clone();
@@ -143,6 +214,10 @@ impl Zone {
             }
             Answer::Empty => Vec::new(),
             Answer::Silence => return None,
+            Answer::Zone(zone) => {
+                zone.fill(&mut message, &query, by_udp);
+                Vec::new()
+            }
         };
         if for_v4 {
             for address in addresses {

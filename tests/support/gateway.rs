@@ -25,12 +25,17 @@ impl Gateway {
     }
 
     /// As [`Gateway::start`], with `command` up to the binary's own arguments.
-    pub fn start_in(clusters: &str, more: &str, mut command: Command) -> Self {
+    pub fn start_in(clusters: &str, more: &str, command: Command) -> Self {
+        Self::start_at("127.0.0.1", clusters, more, command)
+    }
+
+    /// As [`Gateway::start_in`], with both ports at this host.
+    pub fn start_at(host: &str, clusters: &str, more: &str, mut command: Command) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let protoset = protoset(&folder);
         let workers = if more.contains("runtime:") { "" } else { "runtime: { worker_threads: 2 }\n" };
         let text = format!(
-            "listen: 127.0.0.1:0\nadmin: {{ address: 127.0.0.1:0 }}\n{workers}clusters:\n  {clusters}\n{more}\n"
+            "listen: {host}:0\nadmin: {{ address: '{host}:0' }}\n{workers}clusters:\n  {clusters}\n{more}\n"
         );
         let text = text.replace("PROTOSET", protoset.to_str().expect("the path is text"));
         let config = folder.path().join("edgeway.yaml");

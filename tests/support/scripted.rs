@@ -1,27 +1,28 @@
-//! A backend that does what a script says, right or wrong.
+//! A backend that does what a script says, right or wrong, at one address or several, with one ledger for all.
 //!
-//! An HTTP/2 server over `h2` that answers each request by a list of steps. What `h2` would not send so (a
-//! GOAWAY with a last stream id of one's choice, a reset behind what is queued) is written past it on the same socket,
-//! between two frames.
+//! An HTTP/2 server over `h2` that answers each request by a list of steps, and health checks by itself. What `h2` would
+//! not send so (a GOAWAY with a last stream id of one's choice, a reset behind what is queued) is written past it on the
+//! same socket, between two frames.
 
-use std::{
-    collections::{HashMap, HashSet},
-    future::poll_fn,
-    io::Write,
-    net::{Shutdown, SocketAddr, TcpStream as Socket},
-    sync::Arc,
-};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use h2::{RecvStream, SendStream, server::SendResponse};
-use http::{HeaderMap, HeaderName, HeaderValue, Response};
-use socket2::SockRef;
+use http::HeaderMap;
 use tokio::{
-    net::{TcpListener, TcpStream},
-    sync::{mpsc, watch},
-    task::{AbortHandle, JoinSet},
+    net::TcpListener,
+    task::{AbortHandle, JoinHandle},
     time::Instant,
 };
+
+#[path = "scripted/connection.rs"]
+mod connection;
+#[path = "scripted/exchange.rs"]
+mod exchange;
+#[path = "scripted/ledger.rs"]
+mod ledger;
+
+use connection::{Control, Port};
+use ledger::Ledger;
 
 /// Headers as they are to be sent; names may repeat.
 pub type Headers = Vec<(&'static str, String)>;
@@ -33,6 +34,10 @@ pub enum Step {
     Request,
     /// Reads the request up to its first bytes.
     FirstBytes,
+    /// Does what the call asks for, once: what [`Ledger::executions`](Ledger::executions) counts.
+    Execute,
+    /// Takes its time.
+    Wait(Duration),
     /// Sends an informational head.
     Informational(u16),
     /// Sends a head that a body follows.
@@ -41,6 +46,10 @@ pub enum Step {
     Only(u16, Headers),
     /// Sends bytes.
     Data(Bytes),
+    /// Sends bytes in DATA frames of this many.
+    Pieces(Bytes, usize),
+    /// Sends bytes again and again, as fast as the windows allow, until the stream is reset.
+    Endless(Bytes),
     /// Ends the body without trailers.
     End,
     /// Ends the body with trailers.
@@ -53,7 +62,7 @@ pub enum Step {
     Close,
     /// Aborts the connection.
     Abort,
-    /// Waits until [`Scripted::release`] names the call.
+    /// Waits until [`Scripted::release`](Scripted::release) names the call.
     Hold,
     /// Waits until the other side resets the stream, and notes when it did.
     Cancelled,
@@ -72,6 +81,10 @@ pub struct Call {
     pub attempt: usize,
     /// The connection that it came by, counted over all addresses.
     pub connection: usize,
+    /// The address that it came to, by its place among those of the backend.
+    pub port: usize,
+    /// When it came.
+    pub at: Instant,
 }
 
 /// A running backend; dropped, it is gone.
@@ -79,49 +92,33 @@ pub struct Scripted {
     /// Where it listens.
     pub addresses: Vec<SocketAddr>,
     backend: Arc<Backend>,
-    tasks: Vec<AbortHandle>,
+    tasks: parking_lot::Mutex<Vec<Option<JoinHandle<()>>>>,
 }
 
 type Script = Box<dyn Fn(&Call) -> Vec<Step> + Send + Sync>;
 
 struct Backend {
     script: Script,
-    most_streams: Option<u32>,
-    seen: watch::Sender<Seen>,
+    options: Options,
+    ledger: Ledger,
+    ports: Vec<Port>,
 }
 
-/// What has happened so far.
-#[derive(Default)]
-struct Seen {
-    calls: Vec<Call>,
-    cancelled: Vec<(String, Instant)>,
-    released: HashSet<String>,
-    /// The bytes of requests that scripts read, by id.
-    received: HashMap<String, Vec<u8>>,
-    connections: usize,
-    /// Connections by address that take calls.
-    live: Vec<isize>,
+/// What its connections are like.
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    /// What it announces.
+    pub most_streams: Option<u32>,
+    /// After how long a connection takes no further stream.
+    pub connection_age: Option<Duration>,
+    /// Streams that the other side may have reset before they were looked at; more end the connection.
+    pub most_pending_resets: usize,
 }
 
-impl Seen {
-    fn live(&mut self, port: usize, change: isize) {
-        *self.live.get_mut(port).expect("a port of its own") += change;
+impl Default for Options {
+    fn default() -> Self {
+        Self { most_streams: None, connection_age: None, most_pending_resets: 20 }
     }
-}
-
-/// What a stream asks of its connection.
-enum Order {
-    GoAway {
-        last: u32,
-        code: u32,
-    },
-    Close,
-    Abort,
-    /// `h2` would throw away what it has queued for the stream.
-    Reset {
-        stream: u32,
-        code: u32,
-    },
 }
 
 impl Scripted {
@@ -136,15 +133,28 @@ impl Scripted {
         most_streams: Option<u32>,
         script: impl Fn(&Call) -> Vec<Step> + Send + Sync + 'static,
     ) -> Self {
-        let seen = watch::Sender::new(Seen { live: vec![0; ports], ..Seen::default() });
-        let backend = Arc::new(Backend { script: Box::new(script), most_streams, seen });
-        let (mut addresses, mut tasks) = (Vec::new(), Vec::new());
-        for port in 0..ports {
-            let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port on the loopback");
-            addresses.push(listener.local_addr().expect("a listener has an address"));
-            tasks.push(tokio::spawn(accept(Arc::clone(&backend), port, listener)).abort_handle());
+        let mut listeners = Vec::new();
+        for _ in 0..ports {
+            listeners.push(TcpListener::bind("127.0.0.1:0").await.expect("a port on the loopback"));
         }
-        Self { addresses, backend, tasks }
+        Self::serve(listeners, Options { most_streams, ..Options::default() }, script)
+    }
+
+    /// Listens on these.
+    pub fn serve(
+        listeners: Vec<TcpListener>,
+        options: Options,
+        script: impl Fn(&Call) -> Vec<Step> + Send + Sync + 'static,
+    ) -> Self {
+        let address = |listener: &TcpListener| listener.local_addr().expect("a listener has an address");
+        let addresses: Vec<_> = listeners.iter().map(address).collect();
+        let ledger = Ledger::new(addresses.len());
+        let ports = addresses.iter().copied().map(Port::new).collect();
+        let backend = Arc::new(Backend { script: Box::new(script), options, ledger, ports });
+        let accept =
+            |(port, listener)| tokio::spawn(connection::accept(Arc::clone(&backend), port, listener));
+        let tasks = listeners.into_iter().enumerate().map(accept).map(Some).collect();
+        Self { addresses, backend, tasks: parking_lot::Mutex::new(tasks) }
     }
 
     /// Its addresses as a target of the configuration.
@@ -153,265 +163,116 @@ impl Scripted {
         format!("ipv4:{}", addresses.join(","))
     }
 
+    /// What it has seen.
+    pub fn ledger(&self) -> &Ledger {
+        &self.backend.ledger
+    }
+
     /// The requests with an id, in the order in which they came.
     pub fn calls(&self, id: &str) -> Vec<Call> {
-        self.backend.seen.borrow().calls.iter().filter(|call| call.id == id).cloned().collect()
+        self.ledger().calls(id)
     }
 
     /// The messages of the requests with an id, as far as their script has read them.
     pub fn received(&self, id: &str) -> Vec<Bytes> {
-        let mut decoder = edgeway::grpc::frame::Decoder::new(usize::MAX);
-        decoder.push(self.backend.seen.borrow().received.get(id).map_or(&[], Vec::as_slice));
-        let next = || decoder.next_message().expect("the gateway sends frames").map(|message| message.bytes);
-        std::iter::from_fn(next).collect()
+        self.ledger().received(id)
     }
 
     /// Connections there have been.
     pub fn connections(&self) -> usize {
-        self.backend.seen.borrow().connections
+        self.ledger().look(|seen| seen.connections.len())
     }
 
     /// Waits until a request with this id has arrived.
     pub async fn called(&self, id: &str) {
-        self.until(|seen| seen.calls.iter().any(|call| call.id == id)).await;
+        self.ledger().until(|seen| seen.calls.iter().any(|call| call.id == id)).await;
     }
 
     /// Waits until a call that came to [`Step::Cancelled`] was reset; when that was.
     pub async fn cancelled(&self, id: &str) -> Instant {
-        self.until(|seen| seen.cancelled.iter().any(|(cancelled, _)| cancelled == id)).await;
-        let seen = self.backend.seen.borrow();
-        seen.cancelled.iter().find(|(cancelled, _)| cancelled == id).map(|(_, at)| *at).expect("it was seen")
+        self.ledger().until(|seen| seen.when_cancelled(id).is_some()).await;
+        self.ledger().look(|seen| seen.when_cancelled(id)).expect("it was seen")
     }
 
     /// Lets a call that came to [`Step::Hold`] go on.
     pub fn release(&self, id: &str) {
-        self.backend.seen.send_modify(|seen| {
-            seen.released.insert(id.to_owned());
-        });
+        self.backend.ledger.note(|seen| seen.release(id));
     }
 
     /// Waits until every port has a connection that takes calls.
     pub async fn connected(&self) {
-        self.until(|seen| seen.live.iter().all(|live| *live > 0)).await;
+        self.ledger().until(|seen| seen.live.iter().all(|live| *live > 0)).await;
     }
 
-    async fn until(&self, reached: impl FnMut(&Seen) -> bool) {
-        let mut seen = self.backend.seen.subscribe();
-        seen.wait_for(reached).await.expect("the sender lives as long as this");
+    /// What health checks of an address are told from here on.
+    pub fn serving(&self, port: usize, serving: bool) {
+        self.backend.port(port).serving.send_replace(serving);
+    }
+
+    /// Sends the GOAWAYs of a graceful shutdown on every connection of an address, which goes on listening.
+    pub fn drain(&self, port: usize) {
+        // Nobody hears it where there is no connection.
+        let _ = self.backend.port(port).control.send(Control::Drain);
+    }
+
+    /// Ends every connection of an address with a GOAWAY.
+    pub fn go_away(&self, port: usize, code: u32, debug: &'static [u8]) {
+        let _ = self.backend.port(port).control.send(Control::GoAway(code, debug));
+    }
+
+    /// Reads and writes nothing at an address, and takes connections all the same, as a stopped process does.
+    pub fn freeze(&self, port: usize, frozen: bool) {
+        self.backend.port(port).frozen.send_replace(frozen);
+    }
+
+    /// Ends an address as the kernel does for a process that is killed: nothing listens, connections are closed in the
+    /// midst of whatever they did.
+    pub async fn kill(&self, port: usize) {
+        let task = self.task(port).take();
+        if let Some(task) = task {
+            task.abort();
+            let _ = task.await;
+        }
+    }
+
+    /// Ends an address in good order: listens no more, drains, and is gone when the last stream has ended.
+    pub async fn exit(&self, port: usize) {
+        let task = self.task(port).take();
+        self.backend.port(port).open.send_replace(false);
+        self.drain(port);
+        if let Some(task) = task {
+            task.await.expect("a task of the backend");
+        }
+    }
+
+    /// Comes back at an address that was killed or exited.
+    pub async fn restart(&self, port: usize) {
+        let address = self.backend.port(port).address;
+        let listener = TcpListener::bind(address).await.expect("nobody took the address");
+        self.backend.port(port).open.send_replace(true);
+        let task = tokio::spawn(connection::accept(Arc::clone(&self.backend), port, listener));
+        *self.task(port) = Some(task);
+    }
+
+    fn task(&self, port: usize) -> parking_lot::MappedMutexGuard<'_, Option<JoinHandle<()>>> {
+        parking_lot::MutexGuard::map(self.tasks.lock(), |tasks| {
+            tasks.get_mut(port).expect("a port of its own")
+        })
     }
 }
 
 impl Drop for Scripted {
     fn drop(&mut self) {
-        for task in &self.tasks {
+        for task in self.tasks.lock().iter().flatten() {
             task.abort();
         }
     }
 }
 
-async fn accept(backend: Arc<Backend>, port: usize, listener: TcpListener) {
-    // Dropped with this task, and all connections with it.
-    let mut connections = JoinSet::new();
-    while let Ok((socket, _)) = listener.accept().await {
-        connections.spawn(serve(Arc::clone(&backend), port, socket));
+impl Backend {
+    fn port(&self, port: usize) -> &Port {
+        self.ports.get(port).expect("a port of its own")
     }
-}
-
-async fn serve(backend: Arc<Backend>, port: usize, socket: TcpStream) {
-    let socket = socket.into_std().expect("an idle socket leaves its runtime");
-    let raw = socket.try_clone().expect("a socket can have two handles");
-    let socket = TcpStream::from_std(socket).expect("a socket finds back to its runtime");
-    let mut builder = h2::server::Builder::new();
-    if let Some(most) = backend.most_streams {
-        builder.max_concurrent_streams(most);
-    }
-    let Ok(mut connection) = builder.handshake::<_, Bytes>(socket).await else { return };
-    let mut number = 0;
-    backend.seen.send_modify(|seen| {
-        number = seen.connections;
-        seen.connections += 1;
-        seen.live(port, 1);
-    });
-    let mut live = Live { backend: &backend, port, counts: true };
-    let (order, mut orders) = mpsc::unbounded_channel();
-    let mut streams = JoinSet::new();
-    loop {
-        tokio::select! {
-            // Polled first: it writes what the streams have queued, so that an order comes after it.
-            biased;
-            accepted = connection.accept() => {
-                let Some(Ok((request, respond))) = accepted else { return };
-                streams.spawn(answer(Arc::clone(&backend), number, request, respond, order.clone()));
-            }
-            Some(order) = orders.recv() => {
-                if !matches!(order, Order::Reset { .. }) {
-                    live.end();
-                }
-                if !obey(&raw, &order) {
-                    return;
-                }
-            }
-        }
-    }
-}
-
-/// Does to the socket what a stream asks for; `false` when that ends the connection at once.
-fn obey(mut raw: &Socket, order: &Order) -> bool {
-    match order {
-        Order::GoAway { last, code } => {
-            let frame = [&[0, 0, 8, 7, 0, 0, 0, 0, 0], &last.to_be_bytes()[..], &code.to_be_bytes()];
-            raw.write_all(&frame.concat()).is_ok()
-        }
-        Order::Reset { stream, code } => {
-            let frame = [&[0, 0, 4, 3, 0], &stream.to_be_bytes()[..], &code.to_be_bytes()];
-            raw.write_all(&frame.concat()).is_ok()
-        }
-        Order::Close => raw.shutdown(Shutdown::Write).is_ok(),
-        Order::Abort => {
-            let _ = SockRef::from(raw).set_linger(Some(std::time::Duration::ZERO));
-            false
-        }
-    }
-}
-
-/// Counts a connection for as long as it takes calls.
-struct Live<'a> {
-    backend: &'a Backend,
-    port: usize,
-    counts: bool,
-}
-
-impl Live<'_> {
-    fn end(&mut self) {
-        if std::mem::take(&mut self.counts) {
-            self.backend.seen.send_modify(|seen| seen.live(self.port, -1));
-        }
-    }
-}
-
-impl Drop for Live<'_> {
-    fn drop(&mut self) {
-        self.end();
-    }
-}
-
-async fn answer(
-    backend: Arc<Backend>,
-    connection: usize,
-    request: http::Request<RecvStream>,
-    respond: SendResponse<Bytes>,
-    order: mpsc::UnboundedSender<Order>,
-) {
-    let (head, request) = request.into_parts();
-    let id = head.headers.get("x-call").and_then(|id| id.to_str().ok()).unwrap_or_default().to_owned();
-    let mut call =
-        Call { id, path: head.uri.path().to_owned(), headers: head.headers, attempt: 0, connection };
-    backend.seen.send_modify(|seen| {
-        call.attempt = seen.calls.iter().filter(|other| other.id == call.id).count();
-        seen.calls.push(call.clone());
-    });
-    let steps = (backend.script)(&call);
-    let mut exchange = Exchange { backend, id: call.id, request, respond, body: None, order };
-    for step in steps {
-        if exchange.step(step).await.is_err() {
-            return;
-        }
-    }
-    // Dropped now, a stream that is still open would be reset; most scripts that leave it open mean silence.
-    exchange.reset().await;
-}
-
-struct Exchange {
-    backend: Arc<Backend>,
-    id: String,
-    request: RecvStream,
-    respond: SendResponse<Bytes>,
-    body: Option<SendStream<Bytes>>,
-    order: mpsc::UnboundedSender<Order>,
-}
-
-impl Exchange {
-    async fn step(&mut self, step: Step) -> Result<(), h2::Error> {
-        match step {
-            Step::Request => while self.read().await? {},
-            Step::FirstBytes => {
-                self.read().await?;
-            }
-            Step::Informational(status) => {
-                self.respond.send_informational(head(status, Vec::new()))?;
-            }
-            Step::Head(status, headers) => {
-                self.body = Some(self.respond.send_response(head(status, headers), false)?);
-            }
-            Step::Only(status, headers) => {
-                self.body = Some(self.respond.send_response(head(status, headers), true)?);
-            }
-            Step::Data(bytes) => self.body().send_data(bytes, false)?,
-            Step::End => self.body().send_data(Bytes::new(), true)?,
-            Step::Trailers(headers) => self.body().send_trailers(map(headers))?,
-            Step::Reset(code) => self.tell(Order::Reset { stream: self.request.stream_id().as_u32(), code }),
-            Step::GoAway { below, code } => {
-                let id = self.request.stream_id().as_u32();
-                self.tell(Order::GoAway { last: if below { id.saturating_sub(2) } else { id }, code });
-            }
-            Step::Close => self.tell(Order::Close),
-            Step::Abort => self.tell(Order::Abort),
-            Step::Hold => {
-                let mut seen = self.backend.seen.subscribe();
-                let _ = seen.wait_for(|seen| seen.released.contains(&self.id)).await;
-            }
-            Step::Cancelled => {
-                self.reset().await;
-                let at = Instant::now();
-                self.backend.seen.send_modify(|seen| seen.cancelled.push((self.id.clone(), at)));
-            }
-        }
-        Ok(())
-    }
-
-    /// Reads a piece of the request; `false` at its end.
-    async fn read(&mut self) -> Result<bool, h2::Error> {
-        let Some(data) = self.request.data().await else { return Ok(false) };
-        let data = data?;
-        self.request.flow_control().release_capacity(data.len())?;
-        self.backend.seen.send_modify(|seen| seen.received.entry(self.id.clone()).or_default().extend(&data));
-        Ok(true)
-    }
-
-    fn body(&mut self) -> &mut SendStream<Bytes> {
-        self.body.as_mut().expect("a script sends a head before a body")
-    }
-
-    /// Waits until the stream is over for a reason that is not this script.
-    async fn reset(&mut self) {
-        let _ = match &mut self.body {
-            Some(body) => poll_fn(|cx| body.poll_reset(cx)).await,
-            None => poll_fn(|cx| self.respond.poll_reset(cx)).await,
-        };
-    }
-
-    fn tell(&self, order: Order) {
-        // Nobody hears it when the connection is gone, which is what it would have led to.
-        let _ = self.order.send(order);
-    }
-}
-
-fn head(status: u16, headers: Headers) -> Response<()> {
-    let mut response = Response::new(());
-    *response.status_mut() = status.try_into().expect("scripts send real status codes");
-    *response.headers_mut() = map(headers);
-    response
-}
-
-fn map(headers: Headers) -> HeaderMap {
-    let entry = |(name, value): (&'static str, String)| {
-        (HeaderName::from_static(name), HeaderValue::try_from(value).expect("scripts send real values"))
-    };
-    let mut map = HeaderMap::new();
-    for (name, value) in headers.into_iter().map(entry) {
-        map.append(name, value);
-    }
-    map
 }
 
 /// The head of a gRPC answer.

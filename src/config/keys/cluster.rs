@@ -202,3 +202,26 @@ pub(in crate::config) static PROTOS: Place = place(
     ],
     &[],
 );
+
+/// The elements of a file of endpoints; no place of the configuration itself.
+pub(in crate::config) static LISTED: Place = place(
+    "endpoint",
+    &[
+        key(
+            "address",
+            "address",
+            "-",
+            "Where the endpoint listens: an IP address and a port, or a Unix socket.",
+        ),
+        key("weight", "number", "`1`", "Its share beside others of its priority, 1 to 65535."),
+        key(
+            "priority",
+            "number",
+            "`0`",
+            "Higher numbers are used while lower ones are not enough, 0 to 127.",
+        ),
+        key("zone", "text", "-", "Where it runs."),
+        key("hash_key", "text", "its address", "Its name on a hash ring."),
+    ],
+    &[],
+);

@@ -14,7 +14,7 @@ pub(super) use balancing::{
     LEAST_REQUEST, LOCALITY, PICK_FIRST, RANDOM, RING_HASH, ROUND_ROBIN, SESSION_AFFINITY, SLOW_START,
     WEIGHTED_ROUND_ROBIN,
 };
-pub(super) use cluster::{CLUSTER, DESCRIPTORS, HTTP2, PROTOS, TLS};
+pub(super) use cluster::{CLUSTER, DESCRIPTORS, HTTP2, LISTED, PROTOS, TLS};
 pub(super) use cors::CORS;
 pub(super) use http::{HTTP, HTTP_BINDING, HTTP_CUSTOM, HTTP_RULE};
 pub(super) use resilience::{

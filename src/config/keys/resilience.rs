@@ -140,7 +140,12 @@ pub(in crate::config) static CIRCUIT_BREAKERS: Place = place(
             "`1024`",
             "Connections; beyond one for each worker and endpoint, no further one is opened.",
         ),
-        key("max_requests", "number", "`1024`", "Calls at backends."),
+        key(
+            "max_requests",
+            "number",
+            "`1024`",
+            "Calls at backends; a stream is one for as long as it is open.",
+        ),
         key(
             "max_pending_requests",
             "number",

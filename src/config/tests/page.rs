@@ -1,6 +1,7 @@
 //! `docs/configuration.md` says what the table of keys says, and its examples work.
 
-use crate::config::keys::{PLACES, Place};
+use crate::config::Listed;
+use crate::config::keys::{LISTED, PLACES, Place};
 use crate::config::tests::config;
 
 const PAGE: &str = include_str!("../../../docs/configuration.md");
@@ -19,6 +20,20 @@ fn every_key_is_described() {
     }
     let described = PAGE.lines().filter(|line| line.starts_with("### ")).count();
     assert_eq!(described, PLACES.len(), "docs/configuration.md: expected one section for each table");
+}
+
+#[test]
+fn files_of_endpoints_are_described() {
+    let page = include_str!("../../../docs/discovery.md");
+    let section = section(&LISTED);
+    let (_, table) = section.split_once("\n\n").unwrap();
+    assert!(page.contains(table), "docs/discovery.md: expected this table:\n\n{table}");
+    let example = page.split("```yaml\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
+    let listed = Listed::read_all("orders.yaml".as_ref(), example.as_bytes()).unwrap();
+    assert_eq!(listed.len(), 3);
+    for key in LISTED.keys {
+        assert!(example.contains(&format!("{}:", key.name)), "docs/discovery.md: expected `{}:`", key.name);
+    }
 }
 
 #[test]

@@ -65,7 +65,7 @@ fn wrong_types() {
   |
 2 |   orders:
   |         ^
-  = help: write `orders:50051`, `dns:///orders:50051`, `dns://10.0.0.53:53/orders:50051` or `ipv4:10.0.0.1:50051,10.0.0.2:50051`"#,
+  = help: write `orders:50051`, `dns:///orders:50051`, `ipv4:10.0.0.1:50051,10.0.0.2:50051`, `unix:///run/orders.sock` or `file:///etc/orders.yaml`"#,
     );
     check(
         r#"clusters:

@@ -49,14 +49,14 @@ admin: {address: gateway:9901}
   = help: write `orders:50051`, with the port that the service listens on"#,
     );
     check(
-        r#"clusters: {a: 'unix:///run/orders.sock'}
+        r#"clusters: {a: 'xds:///shop.v1.orders..'}
 "#,
-        r#"error: clusters.a: targets of the scheme `unix` are not supported yet
+        r#"error: clusters.a: targets of the scheme `xds` are not supported yet
  --> edgeway.yaml:1:15
   |
-1 | clusters: {a: 'unix:///run/orders.sock'}
+1 | clusters: {a: 'xds:///shop.v1.orders..'}
   |               ^^^^^^^^^^^^^^^^^^^^^^^^^
-  = help: write `orders:50051`, `dns:///orders:50051`, `dns://10.0.0.53:53/orders:50051` or `ipv4:10.0.0.1:50051,10.0.0.2:50051`"#,
+  = help: write `orders:50051`, `dns:///orders:50051`, `ipv4:10.0.0.1:50051,10.0.0.2:50051`, `unix:///run/orders.sock` or `file:///etc/orders.yaml`"#,
     );
     check(
         r#"clusters: {a b: a:1}

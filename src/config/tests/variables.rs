@@ -89,12 +89,12 @@ listen: ${HOST:-0.0.0.0:1
     check(
         r#"clusters: {a: "${TRICKY}"}
 "#,
-        r#"error: clusters.a: expected the scheme `dns` or `ipv4`, found `a`
+        r#"error: clusters.a: expected the scheme `dns`, `ipv4`, `ipv6`, `unix`, `unix-abstract` or `file`, found `a`
  --> edgeway.yaml:1:15
   |
 1 | clusters: {a: "${TRICKY}"}
   |               ^^^^^^^^^^^
-  = help: write `orders:50051`, `dns:///orders:50051`, `dns://10.0.0.53:53/orders:50051` or `ipv4:10.0.0.1:50051,10.0.0.2:50051`"#,
+  = help: write `orders:50051`, `dns:///orders:50051`, `ipv4:10.0.0.1:50051,10.0.0.2:50051`, `unix:///run/orders.sock` or `file:///etc/orders.yaml`"#,
     );
     check(
         r#"clusters: {a: $$HOST}

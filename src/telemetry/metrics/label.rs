@@ -25,7 +25,7 @@ macro_rules! label {
             $($(#[$value_meta])* $value,)+
         }
 
-        impl Label for $name {
+        impl $crate::telemetry::metrics::Label for $name {
             const ALL: &'static [Self] = &[$(Self::$value),+];
 
             fn label(self) -> &'static str {
@@ -40,6 +40,8 @@ macro_rules! label {
         }
     };
 }
+
+pub(super) use label;
 
 label! {
     /// Who ended a call before its status came: `by` of `edgeway_cancelled_total`.
@@ -138,22 +140,6 @@ label! {
 }
 
 label! {
-    /// `reason` of `edgeway_shed_total`: the limit that a call, a retry or a connection was one too many for.
-    pub enum Shed {
-        /// `circuit_breakers.max_requests`.
-        Requests => "max_requests",
-        /// `circuit_breakers.max_pending_requests`.
-        Pending => "max_pending_requests",
-        /// `circuit_breakers.queue_timeout`.
-        QueueTimeout => "queue_timeout",
-        /// `circuit_breakers.max_retries` and `retry_budget_percent`; the failure before it stands.
-        Retries => "max_retries",
-        /// `adaptive_concurrency`.
-        Concurrency => "adaptive_concurrency",
-    }
-}
-
-label! {
     /// `result` of `edgeway_descriptor_reloads_total`.
     pub enum ReloadResult {
         /// A schema that differs from the one in use.
@@ -161,6 +147,32 @@ label! {
         /// The same schema again.
         Unchanged => "unchanged",
         /// No schema; the last good one stays.
+        Failed => "failed",
+    }
+}
+
+label! {
+    /// `where` of `edgeway_deadline_exceeded_total`: what a call waited for when its deadline passed.
+    pub enum DeadlineIn {
+        /// A stream on a connection that is full.
+        Queue => "queue",
+        /// A connection.
+        Connect => "connect",
+        /// The answer of the backend.
+        Upstream => "upstream",
+        /// The rest of an answer that had begun.
+        Stream => "stream",
+    }
+}
+
+label! {
+    /// `result` of `edgeway_discovery_total`.
+    pub enum DiscoveryResult {
+        /// At least one endpoint.
+        Found => "found",
+        /// None, from a source that may say so.
+        Empty => "empty",
+        /// No answer; the last good one stays.
         Failed => "failed",
     }
 }

@@ -5,7 +5,9 @@
 //! their values as the families of `families.rs`, which is the one list of names and help texts.
 //!
 //! Names and labels of `grpc_server_*` and `grpc_client_*` are those of go-grpc-middleware's Prometheus
-//! provider, so that dashboards and rules made for it work unchanged. Our own begin with `edgeway_`.
+//! provider, so that dashboards and rules made for it work unchanged. `grpc_client_attempt_*`, `grpc_client_call_*`,
+//! `grpc_subchannel_*` and `grpc_lb_*` are what gRPC's own libraries say of a client (gRFC A66, A78, A91, A94, A96), in
+//! the spelling of OpenTelemetry's Prometheus exporter. Our own begin with `edgeway_`.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -22,16 +24,20 @@ mod label;
 mod method;
 mod mirror;
 mod process;
+mod resilience;
+mod target;
 mod value;
 
-pub use cluster::{ClusterMetrics, EndpointMetrics};
+pub use cluster::{ClusterMetrics, EndpointMetrics, WeightMetrics};
 pub use label::{
-    CancelledBy, ConnectResult, ConnectionState, EndpointState, HedgeResult, Label, MirrorResult,
-    ReloadResult, RetryCause, RetryReason, Shed,
+    CancelledBy, ConnectResult, ConnectionState, DeadlineIn, DiscoveryResult, EndpointState, HedgeResult,
+    Label, MirrorResult, ReloadResult, RetryCause, RetryReason,
 };
-pub use method::{CallMetrics, MethodMetrics};
+pub use method::{CallMetrics, MessageMetrics, MethodMetrics};
 pub use mirror::MirrorMetrics;
-pub use value::{Counter, Entered, Gauge, Histogram};
+pub use resilience::{Breaker, DetectionMethod, DisconnectError, HealthResult, Shed, UnenforcedReason};
+pub use target::{Again, Sizes, TargetMetrics};
+pub use value::{Amounts, Counter, Entered, Gauge, Histogram};
 
 use label::By;
 
@@ -105,11 +111,18 @@ impl Metrics {
         self.method("unary", UNKNOWN, UNKNOWN)
     }
 
-    /// The values of a cluster, by its name in the configuration.
-    pub fn cluster(&self, name: &str) -> Arc<ClusterMetrics> {
+    /// The values of a cluster, by its name in the configuration; `target` and whether its connections are `secure` are
+    /// labels. Asked again, the same values are handed out unless a label differs.
+    pub fn cluster(&self, name: &str, target: &str, secure: bool) -> Arc<ClusterMetrics> {
         let mut clusters = self.0.clusters.lock();
-        let values = clusters.entry(name.into()).or_insert_with(|| Arc::new(ClusterMetrics::new(name)));
-        Arc::clone(values)
+        if let Some(known) =
+            clusters.get(name).filter(|known| &*known.target == target && known.secure == secure)
+        {
+            return Arc::clone(known);
+        }
+        let values = Arc::new(ClusterMetrics::new(name, target, secure));
+        clusters.insert(name.into(), Arc::clone(&values));
+        values
     }
 
     /// Takes the series of a cluster out that the configuration does not name any longer.

@@ -9,12 +9,16 @@ use super::*;
 fn names_of_go_grpc_prometheus() {
     let metrics = Metrics::new();
     let get = metrics.method("unary", "shop.v1.Orders", "Get");
-    for side in [&get.server, &get.client] {
-        side.started();
-        side.received(1);
-        side.sent(2);
-        side.handled(5, Duration::from_millis(30));
-        side.handled(99, Duration::from_secs(60));
+    get.server.started();
+    for messages in [get.server.messages(), &get.client] {
+        messages.received(1);
+        messages.sent(2);
+    }
+    let at = get.at(&metrics.cluster("orders", "dns:///orders:50051", false));
+    at.attempt_started();
+    for (code, elapsed) in [(5, Duration::from_millis(30)), (99, Duration::from_secs(60))] {
+        get.server.handled(code, elapsed);
+        at.attempt_ended(code, elapsed, None);
     }
     let page = metrics.encode();
     let labels = r#"grpc_type="unary",grpc_service="shop.v1.Orders",grpc_method="Get""#;
@@ -73,7 +77,8 @@ fn long_streams_have_no_handling_time() {
     {
         let method = metrics.method(kind, "s.S", kind);
         method.server.handled(0, Duration::from_secs(120));
-        method.client.handled(0, Duration::from_secs(120));
+        let cluster = metrics.cluster("orders", "dns:///orders:50051", false);
+        method.at(&cluster).attempt_ended(0, Duration::from_secs(120), None);
         let page = metrics.encode();
         let count = |family: &str| {
             let series = format!(
@@ -97,13 +102,102 @@ fn the_same_method_has_the_same_values() {
     assert!(Arc::ptr_eq(&metrics.unknown_method(), &metrics.method("unary", "unknown", "unknown")));
 }
 
+/// The names of gRFC A66, A91, A94, A96 and A78, as OpenTelemetry's exporter to Prometheus spells them.
+#[test]
+fn names_of_grpc_itself() {
+    let metrics = Metrics::new();
+    let [orders, canary] = [("orders", false), ("canary", true)]
+        .map(|(name, secure)| metrics.cluster(name, "dns:///orders:50051", secure));
+    let get = metrics.method("unary", "shop.v1.Orders", "Get");
+    let at = get.at(&orders);
+    at.attempt_started();
+    let sizes = Some(Sizes { sent: 1024, received: 70_000 });
+    at.attempt_ended(1, Duration::from_micros(400), sizes);
+    at.call_ended(0, Duration::from_millis(7));
+    at.took(Again { retries: 2, transparent_retries: 1, hedges: 0, delay: Duration::from_millis(25) });
+    get.at(&canary).attempt_started();
+    metrics.unknown_method().at(&orders).call_ended(12, Duration::ZERO);
+    let _open = orders.connection(ConnectionState::Ready);
+    let _closing = orders.connection(ConnectionState::Draining);
+    orders.connected(ConnectResult::Success);
+    orders.connected(ConnectResult::Refused);
+    orders.connected(ConnectResult::Timeout);
+    orders.disconnected(DisconnectError::goaway(11));
+    orders.ejected(DetectionMethod::ConsecutiveFailures);
+    orders.ejection_unenforced(DetectionMethod::SuccessRate, UnenforcedReason::MaxEjectionOverflow);
+    orders.weights().rr_fallback.inc();
+    orders.weights().weights.observe(300);
+
+    let page = metrics.encode();
+    let method = r#"grpc_method="shop.v1.Orders/Get",grpc_target="dns:///orders:50051""#;
+    let target = r#"grpc_target="dns:///orders:50051",grpc_lb_backend_service="orders""#;
+    let orders = r#"grpc_lb_backend_service="orders""#;
+    let outlier = "grpc_lb_outlier_detection";
+    for line in [
+        format!("grpc_client_attempt_started_total{{{method},{orders}}} 1"),
+        format!(r#"grpc_client_attempt_started_total{{{method},grpc_lb_backend_service="canary"}} 1"#),
+        format!(
+            r#"grpc_client_attempt_duration_seconds_bucket{{le="0.0006",{method},{orders},grpc_status="CANCELLED"}} 1"#
+        ),
+        format!(
+            r#"grpc_client_attempt_duration_seconds_bucket{{le="0.0003",{method},{orders},grpc_status="CANCELLED"}} 0"#
+        ),
+        format!(
+            r#"grpc_client_attempt_sent_total_compressed_message_size_bytes_bucket{{le="1024.0",{method},{orders},grpc_status="CANCELLED"}} 1"#
+        ),
+        format!(
+            r#"grpc_client_attempt_rcvd_total_compressed_message_size_bytes_sum{{{method},{orders},grpc_status="CANCELLED"}} 70000.0"#
+        ),
+        format!(r#"grpc_client_call_duration_seconds_count{{{method},{orders},grpc_status="OK"}} 1"#),
+        format!(
+            r#"grpc_client_call_duration_seconds_count{{grpc_method="other",{target},grpc_status="UNIMPLEMENTED"}} 1"#
+        ),
+        format!(r#"grpc_client_call_retries_bucket{{le="1.0",{method},{orders}}} 0"#),
+        format!(r#"grpc_client_call_retries_bucket{{le="2.0",{method},{orders}}} 1"#),
+        format!("grpc_client_call_transparent_retries_count{{{method},{orders}}} 1"),
+        format!("grpc_client_call_retry_delay_seconds_sum{{{method},{orders}}} 0.025"),
+        format!("grpc_subchannel_connection_attempts_succeeded_total{{{target}}} 1"),
+        format!("grpc_subchannel_connection_attempts_failed_total{{{target}}} 2"),
+        format!(r#"grpc_subchannel_open_connections{{{target},grpc_security_level="none"}} 2"#),
+        format!(
+            r#"grpc_subchannel_disconnections_total{{{target},grpc_disconnect_error="GOAWAY ENHANCE_YOUR_CALM"}} 1"#
+        ),
+        format!(
+            r#"{outlier}_ejections_enforced_total{{{target},{outlier}_detection_method="consecutive_failures"}} 1"#
+        ),
+        format!(
+            r#"{outlier}_ejections_unenforced_total{{{target},{outlier}_detection_method="success_rate",{outlier}_unenforced_reason="max_ejection_overflow"}} 1"#
+        ),
+        format!("grpc_lb_wrr_rr_fallback_total{{{target}}} 1"),
+        format!(r#"grpc_lb_wrr_endpoint_weights_bucket{{le="512.0",{target}}} 1"#),
+        r#"edgeway_cluster_rpcs_total{cluster="orders",grpc_code="OK"} 1"#.to_owned(),
+        r#"edgeway_cluster_rpcs_total{cluster="orders",grpc_code="Unimplemented"} 1"#.to_owned(),
+        r#"edgeway_cluster_rpcs_total{cluster="canary",grpc_code="OK"} 0"#.to_owned(),
+    ] {
+        has_line(&page, &line);
+    }
+    assert!(page.contains(r#"grpc_security_level="privacy_and_integrity"} 0"#));
+    assert!(!page.contains("grpc_client_call_hedges"), "no call was hedged");
+    metrics.remove_cluster("orders");
+    assert!(!metrics.encode().contains(orders), "what the configuration no longer has is not shown");
+}
+
 #[test]
 fn own_series() {
     let metrics = Metrics::new();
-    let cluster = metrics.cluster("orders");
+    let cluster = metrics.cluster("orders", "dns:///orders:50051", false);
     cluster.set_endpoints(EndpointState::Healthy, 3);
     cluster.connected(ConnectResult::Refused);
     cluster.retried(RetryReason::Goaway);
+    cluster.retried_by_policy(RetryCause::Late);
+    cluster.throttled();
+    cluster.hedged(HedgeResult::Won);
+    cluster.shed(Shed::QueueTimeout);
+    cluster.set_circuit(Breaker::Pending, true);
+    cluster.deadline_exceeded(DeadlineIn::Connect);
+    cluster.health_checked(HealthResult::NotServing);
+    cluster.discovered(DiscoveryResult::Failed);
+    metrics.method("unary", "shop.v1.Orders", "Get").orphaned.inc();
     cluster.reloaded(ReloadResult::Changed);
     let connection = cluster.connection(ConnectionState::Ready);
     let endpoint = cluster.endpoint("10.0.0.1:50051");
@@ -124,6 +218,17 @@ fn own_series() {
         r#"edgeway_upstream_connects_total{cluster="orders",result="refused"} 1"#,
         r#"edgeway_upstream_connects_total{cluster="orders",result="success"} 0"#,
         r#"edgeway_transparent_retries_total{cluster="orders",reason="goaway"} 1"#,
+        r#"edgeway_retries_total{cluster="orders",reason="timeout"} 1"#,
+        r#"edgeway_retry_throttled_total{cluster="orders"} 1"#,
+        r#"edgeway_hedges_total{cluster="orders",result="won"} 1"#,
+        r#"edgeway_shed_total{cluster="orders",reason="queue_timeout"} 1"#,
+        r#"edgeway_circuit_state{cluster="orders",breaker="max_pending_requests"} 1"#,
+        r#"edgeway_circuit_state{cluster="orders",breaker="max_requests"} 0"#,
+        r#"edgeway_deadline_exceeded_total{cluster="orders",where="connect"} 1"#,
+        r#"edgeway_health_checks_total{cluster="orders",result="not_serving"} 1"#,
+        r#"edgeway_discovery_total{cluster="orders",result="failed"} 1"#,
+        r#"edgeway_discovery_stale{cluster="orders"} 1"#,
+        r#"edgeway_orphaned_rpcs_total{grpc_service="shop.v1.Orders",grpc_method="Get"} 1"#,
         r#"edgeway_descriptor_reloads_total{cluster="orders",result="changed"} 1"#,
         r#"edgeway_endpoint_rpcs_total{cluster="orders",endpoint="10.0.0.1:50051"} 1"#,
         r#"edgeway_endpoint_in_flight{cluster="orders",endpoint="10.0.0.1:50051"} 1"#,
@@ -151,7 +256,7 @@ fn own_series() {
 #[test]
 fn an_endpoint_leaves_with_its_last_holder() {
     let metrics = Metrics::new();
-    let cluster = metrics.cluster("orders");
+    let cluster = metrics.cluster("orders", "dns:///orders:50051", false);
     let endpoint = cluster.endpoint("10.0.0.1:1");
     let holder = cluster.endpoint("10.0.0.1:1");
     assert!(Arc::ptr_eq(&endpoint, &holder));
@@ -168,7 +273,7 @@ fn an_endpoint_leaves_with_its_last_holder() {
 #[test]
 fn many_endpoints_have_no_series_of_their_own() {
     let metrics = Metrics::new();
-    let cluster = metrics.cluster("large");
+    let cluster = metrics.cluster("large", "dns:///large:50051", false);
     let mut held: Vec<_> = (0..500).map(|n| cluster.endpoint(&format!("10.0.0.1:{n}"))).collect();
     let series =
         |page: &str| page.lines().filter(|line| line.starts_with("edgeway_endpoint_rpcs_total")).count();
@@ -183,9 +288,18 @@ fn many_endpoints_have_no_series_of_their_own() {
 fn the_page_is_well_formed() {
     let metrics = Metrics::new();
     metrics.method("bidi_stream", "s.S", "Chat");
-    metrics.method("unary", "s.S", "Get");
-    let _endpoint = metrics.cluster("one").endpoint("10.0.0.1:1");
-    metrics.cluster("two");
+    let get = metrics.method("unary", "s.S", "Get");
+    let one = metrics.cluster("one", "dns:///one:50051", false);
+    let _endpoint = one.endpoint("10.0.0.1:1");
+    one.weights();
+    one.set_concurrency_limit(20);
+    for code in 0..=17 {
+        get.at(&one).attempt_ended(code, Duration::ZERO, Some(Sizes::default()));
+        get.at(&one).call_ended(code, Duration::ZERO);
+    }
+    let delay = Duration::from_secs(1);
+    get.at(&one).took(Again { retries: 1, transparent_retries: 1, hedges: 1, delay });
+    metrics.cluster("two", "dns:///two:50051", false);
     metrics.streams_active("grpc");
     metrics.downstream_connections("public");
     let page = metrics.encode();
@@ -213,8 +327,10 @@ fn the_page_is_well_formed() {
                     _ => panic!("no such type: {line}"),
                 };
             }
-            [name, value] => {
-                assert!(series.insert(*name), "stands twice: {line}");
+            // Label values may hold blanks, the value of a series does not.
+            [_, .., value] => {
+                let name = line.strip_suffix(value).unwrap_or_default().trim_end();
+                assert!(series.insert(name), "stands twice: {line}");
                 assert!(value.parse::<f64>().is_ok(), "{line}");
                 let sample = name.split('{').next().unwrap_or_default();
                 let suffix = sample.strip_prefix(family);

@@ -1,4 +1,4 @@
-//! The three things that are counted: counters, gauges and durations, each a few relaxed atomics.
+//! The things that are counted: counters, gauges, durations and amounts, each a few relaxed atomics.
 //!
 //! `prometheus-client` has the same types with an allocation per value and, for histograms, a lock. Here the
 //! values of a method lie in one allocation, and no worker waits for another to record a duration.
@@ -99,21 +99,97 @@ impl Histogram {
         self.sum_nanos.fetch_add(nanos, Ordering::Relaxed);
     }
 
-    /// The buckets as (upper bound, observations in it), the last one unbounded.
-    pub(super) fn snapshot(&self) -> Vec<(f64, u64)> {
-        let bounds = self.bounds.iter().copied().chain([f64::INFINITY]);
-        bounds.zip(self.buckets.iter().map(|bucket| bucket.load(Ordering::Relaxed))).collect()
+    /// What has been counted so far, in seconds.
+    pub(super) fn snapshot(&self) -> Distribution {
+        let sum = Duration::from_nanos(self.sum_nanos.load(Ordering::Relaxed)).as_secs_f64();
+        Distribution::new(self.bounds.iter().copied(), &self.buckets, sum)
+    }
+}
+
+/// Whole numbers in buckets: bytes, retries, weights.
+pub struct Amounts {
+    bounds: &'static [u64],
+    /// One per bound and one for what is above the last, not cumulative.
+    buckets: Box<[AtomicU64]>,
+    sum: AtomicU64,
+}
+
+impl Amounts {
+    /// Amounts with these upper bounds, ascending.
+    pub fn new(bounds: &'static [u64]) -> Self {
+        let buckets = (0..=bounds.len()).map(|_| AtomicU64::new(0)).collect();
+        Self { bounds, buckets, sum: AtomicU64::new(0) }
     }
 
-    /// All durations together, in seconds.
-    pub(super) fn sum(&self) -> f64 {
-        Duration::from_nanos(self.sum_nanos.load(Ordering::Relaxed)).as_secs_f64()
+    /// Counts one amount into the first bucket whose bound is not below it.
+    pub fn observe(&self, amount: u64) {
+        let at = self.bounds.partition_point(|bound| *bound < amount);
+        if let Some(bucket) = self.buckets.get(at) {
+            bucket.fetch_add(1, Ordering::Relaxed);
+        }
+        self.sum.fetch_add(amount, Ordering::Relaxed);
+    }
+
+    /// What has been counted so far.
+    pub(super) fn snapshot(&self) -> Distribution {
+        let sum = as_f64(self.sum.load(Ordering::Relaxed));
+        Distribution::new(self.bounds.iter().map(|bound| as_f64(*bound)), &self.buckets, sum)
+    }
+}
+
+/// What a histogram held at one moment.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Distribution {
+    /// All observations together.
+    pub(super) sum: f64,
+    /// Upper bound and observations in it alone, the last one unbounded.
+    pub(super) buckets: Vec<(f64, u64)>,
+}
+
+impl Distribution {
+    fn new(bounds: impl Iterator<Item = f64>, buckets: &[AtomicU64], sum: f64) -> Self {
+        let counts = buckets.iter().map(|bucket| bucket.load(Ordering::Relaxed));
+        Self { sum, buckets: bounds.chain([f64::INFINITY]).zip(counts).collect() }
+    }
+
+    /// A distribution of nothing.
+    pub(super) fn empty(bounds: &[f64]) -> Self {
+        let bounds = bounds.iter().copied().chain([f64::INFINITY]);
+        Self { sum: 0.0, buckets: bounds.map(|bound| (bound, 0)).collect() }
+    }
+
+    /// How many observations there are.
+    pub(super) fn count(&self) -> u64 {
+        self.buckets.iter().map(|(_, count)| count).sum()
+    }
+
+    /// Adds what another one holds, whose bounds have those of this one among them.
+    pub(super) fn add(&mut self, other: &Self) {
+        self.sum += other.sum;
+        for (bound, count) in &other.buckets {
+            let at = self.buckets.partition_point(|(own, _)| own < bound);
+            if let Some((_, own)) = self.buckets.get_mut(at) {
+                *own += count;
+            }
+        }
+    }
+}
+
+fn as_f64(n: u64) -> f64 {
+    #[expect(clippy::cast_precision_loss, reason = "an exposition has no more digits than a double")]
+    let float = n as f64;
+    float
+}
+
+impl fmt::Debug for Amounts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.snapshot().fmt(f)
     }
 }
 
 impl fmt::Debug for Histogram {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Histogram").field("buckets", &self.snapshot()).field("sum", &self.sum()).finish()
+        self.snapshot().fmt(f)
     }
 }
 
@@ -127,8 +203,32 @@ mod tests {
         for millis in [0, 500, 501, 1000, 1001, 5000] {
             histogram.observe(Duration::from_millis(millis));
         }
-        assert_eq!(histogram.snapshot(), [(0.5, 2), (1.0, 2), (f64::INFINITY, 2)]);
-        assert_eq!(histogram.sum(), 8.002);
+        let seen = histogram.snapshot();
+        assert_eq!(seen.buckets, [(0.5, 2), (1.0, 2), (f64::INFINITY, 2)]);
+        assert_eq!((seen.count(), seen.sum), (6, 8.002));
+    }
+
+    #[test]
+    fn amounts_are_as_durations() {
+        let amounts = Amounts::new(&[0, 10]);
+        for amount in [0, 1, 10, 11] {
+            amounts.observe(amount);
+        }
+        let seen = amounts.snapshot();
+        assert_eq!(seen.buckets, [(0.0, 1), (10.0, 2), (f64::INFINITY, 1)]);
+        assert_eq!((seen.count(), seen.sum), (4, 22.0));
+    }
+
+    #[test]
+    fn fine_buckets_add_up_to_coarse_ones() {
+        let fine = Histogram::new(&[0.1, 0.2, 0.5, 1.0]);
+        for millis in [50, 150, 200, 300, 900, 2000] {
+            fine.observe(Duration::from_millis(millis));
+        }
+        let mut coarse = Distribution::empty(&[0.2, 1.0]);
+        coarse.add(&fine.snapshot());
+        assert_eq!(coarse.buckets, [(0.2, 3), (1.0, 2), (f64::INFINITY, 1)]);
+        assert_eq!(coarse.sum, fine.snapshot().sum);
     }
 
     #[test]

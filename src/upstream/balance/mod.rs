@@ -6,7 +6,7 @@
 //! | `round_robin` | the next in turn, from a random start | slow start |
 //! | `weighted_round_robin` | the next in turn, more often by weight (gRFC A58) | load reports or weight, slow start |
 //! | `ring_hash` | the owner of the call's hash (gRFC A42) | weight |
-//! | `pick_first` | the first that can be reached (gRFC A62) | order |
+//! | `pick_first` | the first that can be reached (gRFC A62) | the order of the list, else of addresses |
 //! | `random` | any | |
 //!
 //! An endpoint that has no place for a stream is passed over, and so is one where the call has been, while there are
@@ -165,6 +165,7 @@ impl Balancer {
                 LoadBalancing::PickFirst { shuffle: true } => {
                     ring::xxh64(endpoint.address().to_string().as_bytes(), self.seed)
                 }
+                LoadBalancing::PickFirst { shuffle: false } => u64::from(member.place),
                 _ => 0,
             },
             weight: member.weight,

@@ -13,7 +13,7 @@ use crate::config::{LoadBalancing, RingHash};
 /// What a policy goes by, of one endpoint.
 #[derive(Debug)]
 pub(super) struct Candidate {
-    /// Its place in the order of `pick_first`; those of one rank stand in that of discovery.
+    /// Its place in the order of `pick_first`; those of one rank stand in that of addresses.
     pub(super) rank: u64,
     /// What discovery says; above zero.
     pub(super) weight: u32,
@@ -30,7 +30,8 @@ pub(super) enum Picker {
     Turns,
     Stride(Stride),
     Owners(Owners),
-    First(usize),
+    /// The candidates by rank.
+    First(Box<[usize]>),
     Random,
 }
 
@@ -65,8 +66,9 @@ impl Picker {
             LoadBalancing::WeightedRoundRobin(_) => turns(&reported_weights(candidates)),
             LoadBalancing::RingHash(config) => Self::Owners(owners(config)),
             LoadBalancing::PickFirst { .. } => {
-                let first = candidates.iter().enumerate().min_by_key(|(_, candidate)| candidate.rank);
-                Self::First(first.map_or(0, |(index, _)| index))
+                let mut order: Box<[_]> = (0..candidates.len()).collect();
+                order.sort_by_key(|index| candidates.get(*index).map(|candidate| candidate.rank));
+                Self::First(order)
             }
             LoadBalancing::Random => Self::Random,
         }
@@ -88,7 +90,7 @@ impl Picker {
             Self::Owners(owners) => {
                 return owners.find(draw.hash.unwrap_or_else(|| fastrand::u64(..)), load, take);
             }
-            Self::First(first) => *first,
+            Self::First(order) => return order.iter().copied().find_map(take),
             Self::Random => fastrand::usize(..count),
         };
         (first..count).chain(0..first).find_map(take)

@@ -36,7 +36,7 @@ mod tests {
     use crate::{config::Address, telemetry::Metrics, upstream::member::Member};
 
     fn endpoints(ports: impl IntoIterator<Item = u16>, priority: u32) -> Vec<Arc<Endpoint>> {
-        let metrics = Metrics::new().cluster("test");
+        let metrics = Metrics::new().cluster("test", "ipv4:127.0.0.1:1", false);
         let endpoint = |port: u16| {
             let member = Member { priority, ..Address::Tcp(([10, 0, 0, 1], port).into()).into() };
             Arc::new(Endpoint::new(member, metrics.endpoint("test")))

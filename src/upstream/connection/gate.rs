@@ -64,6 +64,10 @@ impl Gate {
         }
     }
 
+    pub(super) fn limit(&self) -> usize {
+        self.limit.load(Relaxed)
+    }
+
     pub(super) fn open(&self) -> usize {
         self.open.load(Relaxed)
     }

@@ -37,6 +37,7 @@ use h2::client::SendRequest;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     task::AbortHandle,
+    time::Instant,
 };
 
 use self::{
@@ -48,7 +49,7 @@ use self::{
     vigil::Watch,
 };
 pub(super) use self::{brake::Exchange, error::ConnectError, vigil::Pace};
-use super::tls::Tls;
+use super::{describe::ConnectionView, tls::Tls};
 use crate::config::{Address, ConnectionSettings};
 
 /// A connection that calls may be sent on.
@@ -62,6 +63,7 @@ pub(super) struct Connection {
     brake: Arc<Brake>,
     meter: Arc<Meter>,
     driver: AbortHandle,
+    opened: Instant,
     /// Whether a call has been lost with it.
     lost: AtomicBool,
 }
@@ -140,7 +142,16 @@ impl Connection {
             let watch = Watch { pings, meter, gate, driver: driver.clone() };
             tokio::spawn(watch.keep(settings.clone(), Arc::clone(pace)));
         }
-        Ok(Self { send, gate, brake, meter, driver, lost: AtomicBool::new(false) })
+        Ok(Self { send, gate, brake, meter, driver, opened: Instant::now(), lost: AtomicBool::new(false) })
+    }
+
+    /// What an operator is shown of it.
+    pub(super) fn describe(&self) -> ConnectionView {
+        ConnectionView {
+            streams: self.gate.open(),
+            stream_limit: self.gate.limit(),
+            age: self.opened.elapsed(),
+        }
     }
 
     /// A place for one more stream, held until [`Connection::release`]; `false` when there is none.
@@ -191,6 +202,11 @@ impl Connection {
     /// Waits for more room than there was when [`Connection::widened`] said `known`.
     pub(super) async fn widens(&self, known: u32) {
         self.gate.until(|gate| gate.widened() != known).await;
+    }
+
+    /// Whether it has brought any part of an answer.
+    pub(super) fn has_answered(&self) -> bool {
+        self.meter.answers() > 0
     }
 
     /// Answers received so far where no stream is open, `None` where one is: equal ones say that it was not used between.

@@ -24,15 +24,17 @@ mod line;
 mod standing;
 mod watch;
 
-use std::{
-    collections::BTreeMap,
-    sync::{Arc, atomic::AtomicBool},
-};
+use std::sync::{Arc, atomic::AtomicBool};
 
 use tokio_util::task::AbortOnDropHandle;
 
 use self::{finding::Finding, line::DataLine, standing::Standing};
-use super::{cluster::Cluster, endpoint::Endpoint, lane::Lane};
+use super::{
+    cluster::Cluster,
+    direct::{Direct, for_each_linked},
+    endpoint::Endpoint,
+    lane::Lane,
+};
 use crate::{
     config::{self, HealthMode},
     telemetry::{Metrics, metrics::MethodMetrics},
@@ -50,20 +52,7 @@ pub(super) async fn run(cluster: Arc<Cluster>, lanes: Arc<[Arc<Lane>]>) {
         metrics: Metrics::new().unknown_method(),
         unimplemented: Arc::default(),
     };
-    let mut running = BTreeMap::new();
-    loop {
-        let published = cluster.published();
-        tokio::pin!(published);
-        published.as_mut().enable();
-        // Held by its task, an endpoint's place in memory is no other's.
-        let linked: BTreeMap<_, _> =
-            first.linked().into_iter().map(|endpoint| (Arc::as_ptr(&endpoint).addr(), endpoint)).collect();
-        running.retain(|place, _| linked.contains_key(place));
-        for (place, endpoint) in linked {
-            running.entry(place).or_insert_with(|| checks.start(endpoint));
-        }
-        published.await;
-    }
+    for_each_linked(&cluster, first, |endpoint| checks.start(endpoint)).await;
 }
 
 struct Checks {
@@ -80,7 +69,7 @@ impl Checks {
         let (cluster, unimplemented) = (Arc::clone(&self.cluster), Arc::clone(&self.unimplemented));
         let standing = Standing::new(cluster, Arc::clone(&endpoint), unimplemented);
         let (lanes, metrics) = (Arc::clone(&self.lanes), Arc::clone(&self.metrics));
-        let line = DataLine::new(lanes, endpoint, self.config.clone(), metrics);
+        let line = DataLine::new(Direct::new(lanes, endpoint, metrics), self.config.clone());
         let (config, rng) = (self.config.clone(), fastrand::Rng::new());
         AbortOnDropHandle::new(match config.mode {
             HealthMode::Check => tokio::spawn(check::run(line, standing, config, rng)),

@@ -20,8 +20,8 @@
 //! The probe is linkerd's: a backend that is still broken costs one call for each ejection and not another five. A
 //! health check that succeeds ends an ejection at any time, unless the configuration says otherwise.
 //!
-//! At most `max_ejection_percent` of the endpoints are out, counting the one to be ejected (Envoy's reading; A50 stops
-//! only once the percentage has been reached, and so may be one over it). One always may be, however few they are,
+//! At most `max_ejection_percent` of the endpoints that this process uses, which may be a subset, are out, counting the
+//! one to be ejected (Envoy's reading; A50 stops only once the percentage has been reached, and so may be one over it). One always may be, however few they are,
 //! but never the last that can take calls: with nowhere else to go, leaving it out would turn some failures into all.
 //! No connection is no reason for ejection: such an endpoint is out of the rotation as it is, and its way back is the
 //! probe of [`Endpoint::ticket`].
@@ -68,7 +68,7 @@ enum Ejection {
     Spared,
     /// Too many are out already.
     Overflow,
-    /// It is out, or no longer listed.
+    /// It is out, or no longer used.
     Moot,
 }
 
@@ -180,7 +180,7 @@ impl Detector {
 
     fn eject(&self, cluster: &Cluster, endpoint: &Endpoint, cause: Cause, now: Instant) -> Ejection {
         let moving = self.moves.lock();
-        let endpoints = cluster.snapshot();
+        let endpoints = cluster.used();
         let listed = endpoints.iter().any(|listed| std::ptr::eq(&**listed, endpoint));
         if !listed || endpoint.is_ejected() {
             return Ejection::Moot;

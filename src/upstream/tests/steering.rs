@@ -200,6 +200,35 @@ async fn load_reports_are_read_where_they_count_and_shown_to_nobody() {
 }
 
 #[tokio::test]
+async fn pick_first_goes_by_the_order_of_the_list() {
+    let (first, leave) = leaver().await;
+    let (one, other) = (telltale().await, telltale().await);
+    // Whichever way addresses sort, one of the two lists is not sorted.
+    for rest in [[one, other], [other, one]] {
+        let way = Way::with(&rest, Kind::Unary, |cluster| {
+            cluster.load_balancing = LoadBalancing::PickFirst { shuffle: false };
+        });
+        connected(&way, 2).await;
+        until_there(&way, rest[0]).await;
+        for _ in 0..10 {
+            assert_eq!(sent(&way, &[]).await.0, Address::Tcp(rest[0]));
+        }
+    }
+    let way = Way::with(&[first, other, one], Kind::Unary, |cluster| {
+        cluster.load_balancing = LoadBalancing::PickFirst { shuffle: false };
+    });
+    connected(&way, 3).await;
+    until_there(&way, first).await;
+    leave.notify_one();
+    until_there(&way, other).await;
+}
+
+/// Calls until one goes there: connections are made side by side.
+async fn until_there(way: &Way, address: SocketAddr) {
+    within(async { while sent(way, &[]).await.0 != Address::Tcp(address) {} }).await;
+}
+
+#[tokio::test]
 async fn weights_that_age_are_worked_out_again() {
     let way = Way::with(&three().await, Kind::Unary, |cluster| {
         cluster.slow_start = Some(SlowStart { window: Duration::from_millis(1500), ..SlowStart::default() });

@@ -39,10 +39,7 @@ pub(super) struct Current<'a> {
 impl Tls {
     /// Reads the files. Those that cannot be read fail the connections until they can.
     pub(super) fn new(settings: ClientTls, target: &Target, cluster: &str) -> Self {
-        let name = settings.server_name.clone().or_else(|| match target {
-            Target::Dns { host, .. } => Some(host.trim_end_matches('.').to_owned()),
-            Target::Static(_) => None,
-        });
+        let name = settings.server_name.clone().or_else(|| target.host().map(str::to_owned));
         let stamp = Stamp::of(&settings);
         let loaded = files::load(&settings).map_err(Arc::new);
         if let Err(error) = &loaded {

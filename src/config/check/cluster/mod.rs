@@ -59,11 +59,11 @@ fn cluster(entry: &Entry, folder: &Path, problems: &mut Problems) -> Option<Clus
     let node = &*entry.value;
     if matches!(node.content, Content::Scalar(_) | Content::Null) {
         let name = format!("clusters.{}", entry.key);
-        let target = read_value(node, &name, problems, str::parse::<Target>)?;
+        let target = read_value(node, &name, problems, str::parse::<Target>)?.below(folder);
         return Some(Cluster::new(&entry.key, target));
     }
     let table = Table::open(node, &CLUSTER, problems)?;
-    let target = table.require("target", problems, str::parse::<Target>);
+    let target = table.require("target", problems, str::parse::<Target>).map(|target| target.below(folder));
     // Read under any target, so that problems of the other keys show in the same go.
     let given = target.is_some();
     let mut cluster = Cluster::new(&entry.key, target.unwrap_or(Target::Static(Vec::new())));

@@ -11,14 +11,20 @@ use crate::{
 
 /// A cluster of connected endpoints.
 async fn cluster(endpoints: u16, config: OutlierDetection) -> Arc<Cluster> {
+    cluster_with(endpoints, None, config).await
+}
+
+/// A cluster whose endpoints are connected as far as they are in its subset.
+async fn cluster_with(endpoints: u16, subset_size: Option<usize>, config: OutlierDetection) -> Arc<Cluster> {
     let addresses = (1..=endpoints).map(|port| Address::Tcp(([127, 0, 0, 1], port).into())).collect();
     let mut cluster = config::Cluster::new("orders", Target::Static(addresses));
     cluster.outlier_detection = Some(config);
+    cluster.subset_size = subset_size;
     let Target::Static(addresses) = cluster.target.clone() else { unreachable!() };
     let clusters = Clusters::new([cluster], &Metrics::new());
     let cluster = clusters.iter().next().map(Arc::clone).unwrap();
     cluster.resolved(addresses);
-    for endpoint in cluster.snapshot().iter() {
+    for endpoint in &cluster.used() {
         endpoint.ticket().await.succeeded();
     }
     cluster
@@ -128,6 +134,21 @@ async fn a_health_check_ends_an_ejection_if_it_may() {
     }
 }
 
+#[tokio::test(start_paused = true)]
+async fn shares_are_those_of_the_subset() {
+    for (endpoints, subset, percent, expect) in
+        [(20, 4, 50, 2), (20, 4, 25, 1), (20, 2, 100, 1), (3, 4, 50, 1)]
+    {
+        let config = OutlierDetection { max_ejection_percent: percent, ..consecutive() };
+        let cluster = cluster_with(endpoints, Some(subset), config).await;
+        for index in 0..usize::from(endpoints) {
+            judge(&cluster, index, Verdict::Failure, 5);
+        }
+        assert_eq!(out(&cluster).len(), expect, "{percent} % of {subset} of {endpoints}");
+        assert!(cluster.used().iter().filter(|endpoint| endpoint.is_ejected()).count() == expect);
+    }
+}
+
 /// Envoy's and A50's shares, and that somebody always stays.
 #[tokio::test(start_paused = true)]
 async fn some_stay_in() {
@@ -158,7 +179,7 @@ async fn the_last_that_takes_calls_stays() {
     let cluster = cluster(3, OutlierDetection { max_ejection_percent: 100, ..consecutive() }).await;
     let endpoints = cluster.snapshot();
     endpoints[0].set_healthy(false);
-    endpoints[1].disconnected(Duration::from_secs(5));
+    endpoints[1].disconnected(Duration::from_secs(5), true);
     judge(&cluster, 2, Verdict::Failure, 50);
     assert!(out(&cluster).is_empty());
     endpoints[0].set_healthy(true);
