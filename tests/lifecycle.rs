@@ -278,8 +278,10 @@ async fn metrics_count_every_door() {
 
     let metrics = eventually("the leave is counted", Duration::from_secs(2), async || {
         let metrics = gateway.metrics().await;
-        let gone = metrics.sum("grpc_server_handled_total", &[("grpc_code", "Canceled")]);
-        if gone == 1.0 { Ok(metrics) } else { Err(format!("{gone}")) }
+        let stream = [("grpc_method", "Stream"), ("grpc_code", "Canceled")];
+        let gone =
+            ["grpc_server_handled_total", "grpc_client_handled_total"].map(|name| metrics.sum(name, &stream));
+        if gone == [1.0; 2] { Ok(metrics) } else { Err(format!("{gone:?}")) }
     })
     .await;
     let who = [

@@ -9,13 +9,17 @@ mod edge;
 #[expect(dead_code, reason = "shared by all test binaries, each uses a part")]
 mod program;
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use http::Request;
 use http_body_util::Full;
 use serde_json::{Value, json};
+use tokio::time::Instant;
 
 use client::{Answer, Http};
 use edge::Edge;
+use program::Program;
 
 /// A gateway before a demo backend, with `rest` as the rest of its configuration.
 struct Demo {
@@ -114,6 +118,46 @@ async fn retry_info_becomes_retry_after() {
     let past = json!({"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "-3s"});
     let answer = demo.fail(&json!({"code": 14, "message": "busy", "rawDetails": [past]})).await;
     assert!(!answer.headers.contains_key("retry-after"));
+}
+
+/// What is one too many is refused at once, and told when to come again.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_too_many_is_asked_to_come_again_in_a_second() {
+    let arguments = ["demo-backend", "--listen", "127.0.0.1:0", "--name", "b1"];
+    let backend = tokio::task::block_in_place(|| Program::start(&arguments));
+    let cluster = format!(
+        "{{target: \"ipv4:{}\", circuit_breakers: {{max_requests: 1}}, \
+         descriptors: {{reflection: never, protosets: [demo.binpb]}}}}",
+        backend.address
+    );
+    let gateway = Edge::start_with(&cluster, "");
+    let address = gateway.address().to_owned();
+    let get = async |path: &str| {
+        let request = Request::get(path).body(Full::<Bytes>::default()).expect("a request");
+        client::send(&address, Http::One, request, || {}).await
+    };
+    // The one place is with whichever call comes first.
+    let held = async { while get("/v1/diagnostics/sleep?duration=60s").await.http == 503 {} };
+    let refused = async {
+        let until = Instant::now() + Duration::from_secs(10);
+        loop {
+            let answer = get("/v1/diagnostics/whoami").await;
+            if answer.http == 503 || Instant::now() > until {
+                return answer;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    let answer = tokio::select! {
+        () = held => panic!("the backend sleeps"),
+        answer = refused => answer,
+    };
+    assert_eq!((answer.http, answer.header("retry-after")), (503, "1"), "{}", answer.text());
+    let body = answer.json();
+    assert_eq!(body["message"], "demo: 1 calls are at its backends already (circuit_breakers.max_requests)");
+    let details = body["details"].as_array().expect("details");
+    let info = details.iter().find(|detail| detail["reason"] == "OVERLOADED").expect("an ErrorInfo");
+    assert_eq!((&info["domain"], &info["metadata"]["cluster"]), (&json!("edgeway"), &json!("demo")));
 }
 
 /// The message of a status may hold anything, and stands in the JSON alone.

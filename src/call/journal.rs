@@ -1,14 +1,14 @@
 //! What happened to a call, written down as it happens for the line of the access log.
 
 use std::{
-    sync::atomic::{AtomicU64, Ordering::Relaxed},
+    sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed},
     time::Duration,
 };
 
 use parking_lot::Mutex;
 use tonic::Code;
 
-use super::{DeadlineSource, Kind, Via};
+use super::{CallError, DeadlineSource, Kind, Via};
 
 /// Shared by the door, which opens it and writes the line, and the policies, which know the outcome.
 #[derive(Debug, Default)]
@@ -16,6 +16,7 @@ pub struct Journal {
     bytes_in: AtomicU64,
     messages_in: AtomicU64,
     messages_out: AtomicU64,
+    attempts: AtomicU32,
     outcome: Mutex<Outcome>,
 }
 
@@ -35,7 +36,9 @@ pub struct Outcome {
     /// Its message.
     pub message: String,
     /// What went wrong on the way, in Envoy's long names of response flags.
-    pub flag: &'static str,
+    pub flags: Vec<&'static str>,
+    /// The reason that Edgeway gave, where it ended the call itself.
+    pub reason: &'static str,
     /// Which way it went, once a backend answered.
     pub via: Option<Via>,
 }
@@ -88,14 +91,46 @@ impl Journal {
         self.outcome.lock().via = Some(via);
     }
 
-    /// The call ended; only the first status counts.
-    pub fn ended(&self, code: Code, message: &str, flag: &'static str) {
+    /// The call was sent to a backend.
+    pub fn tried(&self) {
+        self.attempts.fetch_add(1, Relaxed);
+    }
+
+    /// How often.
+    pub fn attempts(&self) -> u32 {
+        self.attempts.load(Relaxed)
+    }
+
+    /// Something of note happened on the way, which does not end the call.
+    pub fn flagged(&self, flag: &'static str) {
         let mut outcome = self.outcome.lock();
-        if outcome.code.is_none() {
-            outcome.code = Some(code);
-            message.clone_into(&mut outcome.message);
-            outcome.flag = flag;
+        if !outcome.flags.contains(&flag) {
+            outcome.flags.push(flag);
         }
+    }
+
+    /// The call ended with a backend's status; only the first one counts.
+    pub fn ended(&self, code: Code, message: &str) {
+        self.close(code, message, "");
+    }
+
+    /// Edgeway ended the call; only the first status counts.
+    pub fn ended_by(&self, error: &CallError) {
+        let first = self.close(error.status().code(), error.status().message(), error.reason().unwrap_or(""));
+        if first && !error.flag().is_empty() {
+            self.flagged(error.flag());
+        }
+    }
+
+    fn close(&self, code: Code, message: &str, reason: &'static str) -> bool {
+        let mut outcome = self.outcome.lock();
+        if outcome.code.is_some() {
+            return false;
+        }
+        outcome.code = Some(code);
+        message.clone_into(&mut outcome.message);
+        outcome.reason = reason;
+        true
     }
 
     /// How it went so far.

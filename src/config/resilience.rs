@@ -80,7 +80,7 @@ pub struct FailurePercentageEjection {
 /// How much of a cluster may be under way, over all workers; more fails at once.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CircuitBreakers {
-    /// Connections; a further one is not opened.
+    /// Connections; beyond one for each worker and endpoint, no further one is opened.
     pub max_connections: usize,
     /// Calls at backends.
     pub max_requests: usize,

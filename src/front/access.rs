@@ -109,7 +109,9 @@ impl Drop for Access {
         let no_status = if outcome.path.is_empty() { Code::Ok } else { Code::Cancelled };
         record.grpc_code = outcome.code.unwrap_or(no_status) as usize;
         record.grpc_message = Text::cut(&outcome.message);
-        record.flags = if outcome.flag.is_empty() { Vec::new() } else { vec![outcome.flag] };
+        record.reason = outcome.reason;
+        record.flags = outcome.flags;
+        record.attempts = self.journal.attempts();
         record.request_bytes = self.journal.bytes();
         record.messages_in = messages_in;
         record.messages_out = messages_out;
@@ -118,7 +120,6 @@ impl Drop for Access {
             record.deadline_source = source.label();
         }
         if let Some(via) = outcome.via {
-            record.attempts = via.attempts;
             record.cluster = via.cluster.into();
             record.endpoint = Text::cut(via.endpoint.to_string());
         }

@@ -91,7 +91,7 @@ impl Opening {
         metrics.server.started();
         metrics.server.handled(error.status().code() as usize, Duration::ZERO);
         if let Some(journal) = &self.journal {
-            journal.ended(error.status().code(), error.status().message(), error.flag());
+            journal.ended_by(&error);
         }
         error
     }

@@ -29,7 +29,7 @@ use crate::{
     grpc::{GRPC_STATUS, status},
     telemetry::{
         Metrics,
-        metrics::{CancelledBy, ClusterMetrics, DeadlineIn, Gauge, MethodMetrics},
+        metrics::{ClusterMetrics, DeadlineIn, Gauge, MethodMetrics},
     },
     upstream::Target,
 };
@@ -152,21 +152,35 @@ impl Entry {
         Response::from_parts(head, body)
     }
 
-    fn close_from(mut self, headers: &HeaderMap) {
+    fn close_from(self, headers: &HeaderMap) {
         match status::read(headers) {
-            Some(status) => self.write(status.code(), status.message(), "", None),
-            None => self.write(Code::Unknown, "", "", None),
+            Some(status) => self.close(status.code(), status.message()),
+            None => self.close(Code::Unknown, ""),
         }
+    }
+
+    fn close(mut self, code: Code, message: &str) {
+        if let Some(journal) = &self.journal {
+            journal.ended(code, message);
+        }
+        self.count(code, None);
     }
 
     fn close_with(mut self, error: &CallError) {
+        self.ended_by(error);
+    }
+
+    fn ended_by(&mut self, error: &CallError) {
         if let Some(by) = error.cancelled_by() {
             self.metrics.cancelled(by);
         }
-        self.write(error.status().code(), error.status().message(), error.flag(), error.deadline_in());
+        if let Some(journal) = &self.journal {
+            journal.ended_by(error);
+        }
+        self.count(error.status().code(), error.deadline_in());
     }
 
-    fn write(&mut self, code: Code, message: &str, flag: &'static str, waiting: Option<DeadlineIn>) {
+    fn count(&mut self, code: Code, waiting: Option<DeadlineIn>) {
         self.open = false;
         let elapsed = self.started.elapsed();
         if code == Code::DeadlineExceeded
@@ -179,9 +193,6 @@ impl Entry {
         if let Some(cluster) = &self.cluster {
             self.method.at(cluster).call_ended(code as usize, elapsed);
         }
-        if let Some(journal) = &self.journal {
-            journal.ended(code, message, flag);
-        }
         if let Some(stream) = &self.stream {
             stream.dec();
         }
@@ -191,9 +202,7 @@ impl Entry {
 impl Drop for Entry {
     fn drop(&mut self) {
         if self.open {
-            let gone = CallError::client_gone();
-            self.metrics.cancelled(CancelledBy::Client);
-            self.write(Code::Cancelled, gone.status().message(), gone.flag(), None);
+            self.ended_by(&CallError::client_gone());
         }
     }
 }

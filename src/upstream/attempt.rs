@@ -158,12 +158,16 @@ pub(super) async fn run(mut permit: Permit, outgoing: &mut Outgoing) -> Result<R
 
     let tally = Tally::start(&outgoing.context.metrics, &cluster, outgoing.beside);
     permit.sent(tally.started(), outgoing.context.deadline);
-    let exchange = Exchange::new(answer, permit, tally);
+    let mut exchange = Exchange::new(answer, permit, tally);
     let (answer, permit, tally) = tokio::select! {
         biased;
         answered = exchange.answer() => answered,
         // From the head on the download keeps this limit.
-        idle = activity.idle() => return Err(Failed::new(Class::Final, idle)),
+        idle = activity.idle() => {
+            let failed = Failed::new(Class::Final, idle);
+            exchange.give_up(failed.code());
+            return Err(failed);
+        }
     };
     let error = match answer {
         Ok(answer) => {

@@ -1,5 +1,5 @@
-//! Counts one attempt as `grpc_client_*` has it, of go-grpc-prometheus and of gRFC A66, and whether its answer came for
-//! nobody.
+//! Counts one attempt as `grpc_client_*` has it: those of go-grpc-prometheus and those of gRFC A66. And whether its answer
+//! came for nobody.
 
 use std::{
     future::Future,

@@ -17,7 +17,7 @@ use super::{
     took::Took,
 };
 use crate::{
-    call::{CallError, Inbound, Response, Via},
+    call::{CallError, Context, Inbound, Response, Via},
     config::Again,
     telemetry::metrics::{RetryReason, Shed},
 };
@@ -113,6 +113,9 @@ pub(super) async fn send(
 ) -> Result<Response, Failed> {
     permit.counts_as_retry(place);
     history.attempts += 1;
+    if let Some(journal) = &outgoing.context().journal {
+        journal.tried();
+    }
     let cluster = permit.lane().cluster();
     let Some(limit) = history.patience(&outgoing.context().attempts, &cluster.brakes().throttle) else {
         return attempt::run(permit, outgoing).await;
@@ -157,8 +160,10 @@ fn again(
     tracing::debug!(cluster = cluster.name(), class = ?failed.class(), ?next, "an attempt failed");
     match next {
         Next::Stop(stop) => {
-            if stop == Stop::Throttled {
-                metrics.throttled();
+            match stop {
+                Stop::Throttled => throttled(cluster, context),
+                Stop::Exhausted => note(context, "UpstreamRetryLimitExceeded"),
+                _ => {}
             }
             None
         }
@@ -170,13 +175,32 @@ fn again(
         Next::Retry(rest, cause) => {
             *place = brakes.breaker.retry();
             if place.is_none() {
-                metrics.shed(Shed::Retries);
+                over_budget(cluster, outgoing.context());
                 return None;
             }
             metrics.retried_by_policy(cause);
             outgoing.set_previous(history.retries());
             Some(rest)
         }
+    }
+}
+
+/// No further attempt, since too many fail of late.
+pub(super) fn throttled(cluster: &Cluster, context: &Context) {
+    cluster.metrics().throttled();
+    note(context, "RetryThrottled");
+}
+
+/// No further attempt, since as many as may be are under way.
+pub(super) fn over_budget(cluster: &Cluster, context: &Context) {
+    cluster.metrics().shed(Shed::Retries);
+    note(context, "RetryBudgetExhausted");
+}
+
+/// A flag of the access log's line.
+pub(super) fn note(context: &Context, flag: &'static str) {
+    if let Some(journal) = &context.journal {
+        journal.flagged(flag);
     }
 }
 

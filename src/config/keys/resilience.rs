@@ -134,7 +134,12 @@ pub(in crate::config) static OUTLIER_DETECTION: Place = place(
 pub(in crate::config) static CIRCUIT_BREAKERS: Place = place(
     "clusters.NAME.circuit_breakers",
     &[
-        key("max_connections", "number", "`1024`", "Connections; a further one is not opened."),
+        key(
+            "max_connections",
+            "number",
+            "`1024`",
+            "Connections; beyond one for each worker and endpoint, no further one is opened.",
+        ),
         key(
             "max_requests",
             "number",

@@ -83,6 +83,8 @@ pub struct Record {
     pub grpc_code: usize,
     /// The status message of the call.
     pub grpc_message: Text,
+    /// The `reason` of the ErrorInfo, where Edgeway ended the call itself.
+    pub reason: &'static str,
     /// From the request's head to the end of the answer.
     pub duration: Duration,
     /// The deadline the call ran under.
@@ -129,6 +131,7 @@ impl Default for Record {
             grpc_method: Text::default(),
             grpc_code: 0,
             grpc_message: Text::default(),
+            reason: "",
             duration: Duration::ZERO,
             deadline: None,
             deadline_source: "",

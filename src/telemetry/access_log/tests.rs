@@ -76,7 +76,7 @@ fn json_form() {
             r#"{"ts":"2026-11-21T01:23:45.678Z","level":"info","msg":"rpc","protocol":"rest","listener":"public","#,
             r#""http_method":"GET","path":"/v1/orders/42","http_route":"/v1/orders/{order_id}","http_status":200,"#,
             r#""grpc_type":"unary","grpc_service":"shop.v1.Orders","grpc_method":"Get","grpc_code":"OK","#,
-            r#""grpc_message":"","duration_ms":12.4,"deadline_ms":5000.0,"deadline_source":"policy","attempts":1,"#,
+            r#""grpc_message":"","reason":"","duration_ms":12.4,"deadline_ms":5000.0,"deadline_source":"policy","attempts":1,"#,
             r#""cluster":"orders","endpoint":"172.18.0.4:50051","request_bytes":0,"response_bytes":512,"#,
             r#""messages_in":1,"messages_out":1,"client_ip":"203.0.113.9","user_agent":"","request_id":"","#,
             r#""flags":[]}"#

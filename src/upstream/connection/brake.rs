@@ -33,6 +33,7 @@ use bytes::Bytes;
 use h2::{RecvStream, client::ResponseFuture};
 use parking_lot::Mutex;
 use tokio::io::{AsyncRead, AsyncWrite};
+use tonic::Code;
 
 use super::{STREAM_WINDOW, meter::Meter};
 use crate::upstream::{
@@ -86,7 +87,7 @@ impl Exchange {
 
     /// Waits for the head of the answer, or the error in its place.
     pub(in crate::upstream) async fn answer(
-        mut self,
+        &mut self,
     ) -> (Result<http::Response<RecvStream>, h2::Error>, Permit, Tally) {
         poll_fn(|cx| {
             let Some((response, ..)) = &mut self.0 else { return Poll::Pending };
@@ -96,6 +97,13 @@ impl Exchange {
             Poll::Ready((response, permit, tally))
         })
         .await
+    }
+
+    /// It is given up, with this code.
+    pub(in crate::upstream) fn give_up(self, code: Code) {
+        if let Some((_, _, tally)) = &self.0 {
+            tally.ended(code);
+        }
     }
 }
 

@@ -29,9 +29,9 @@ use super::{
     tries,
 };
 use crate::{
-    call::{CallError, Response},
+    call::{CallError, Context, Response},
     config::{Address, HedgingPolicy},
-    telemetry::metrics::{RetryReason, Shed},
+    telemetry::metrics::RetryReason,
 };
 
 /// What the attempts of one call know of each other.
@@ -58,11 +58,11 @@ pub(super) async fn run(
         throttle: &cluster.brakes().throttle,
         deadline: outgoing.context().deadline,
         waits: || board.waits.load(Relaxed),
-        throttled: &|| cluster.metrics().throttled(),
+        throttled: &|| tries::throttled(cluster, outgoing.context()),
     };
     let course = Course::new(policy, Instant::now());
     let made = race::run(course, rules, |before| {
-        let place = if before == 0 { None } else { Some(further(lane)?) };
+        let place = if before == 0 { None } else { Some(further(lane, outgoing.context())?) };
         board.waits.store(true, Relaxed);
         Some(attempt(lane, steer, outgoing.beside(before)?, &board, place))
     });
@@ -74,6 +74,7 @@ pub(super) async fn run(
         Ok(response) => {
             if let Some(hedge) = hedge {
                 hedge.won();
+                tries::note(outgoing.context(), "HedgeWon");
             }
             Ok(tries::via(lane, steer, response, endpoint, sent))
         }
@@ -82,15 +83,15 @@ pub(super) async fn run(
 }
 
 /// The place of one attempt more; `None` where there is to be none.
-fn further(lane: &Lane) -> Option<RetryPlace> {
-    let (brakes, metrics) = (lane.cluster().brakes(), lane.cluster().metrics());
+fn further(lane: &Lane, context: &Context) -> Option<RetryPlace> {
+    let (cluster, brakes) = (lane.cluster(), lane.cluster().brakes());
     if !brakes.throttle.is_open() {
-        metrics.throttled();
+        tries::throttled(cluster, context);
         return None;
     }
     let place = brakes.breaker.retry();
     if place.is_none() {
-        metrics.shed(Shed::Retries);
+        tries::over_budget(cluster, context);
     }
     place
 }

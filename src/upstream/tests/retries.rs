@@ -7,7 +7,7 @@ use super::{
     *,
 };
 use crate::{
-    call::Via,
+    call::{Journal, Via},
     config::{Again, AttemptPolicy, Codes, RetryPolicy, RetryThrottling},
 };
 
@@ -203,6 +203,41 @@ async fn an_attempt_goes_where_none_has_been() {
         assert_eq!(code(within(way.call(request())).await).await, 0);
     }
     assert_eq!(good.calls(), 20);
+}
+
+/// What the access log says of a call that failed: its attempts, and why there were no more.
+async fn check_journal(
+    say: Say,
+    configure: impl FnOnce(&mut config::Cluster),
+    expect: (u32, &[&'static str]),
+) {
+    let script = Script::start(move |_| say).await;
+    let mut way = Way::with(&[script.address], Kind::Unary, configure);
+    way.context.attempts = Arc::new(policy(false));
+    let journal = Arc::<Journal>::default();
+    way.context.journal = Some(Arc::clone(&journal));
+    way.connected().await;
+    within(way.call(request())).await.unwrap();
+    assert_eq!((journal.attempts(), journal.outcome().flags.as_slice()), expect);
+}
+
+#[tokio::test]
+async fn the_access_log_says_why_no_further_attempt_was_made() {
+    let tokens = |max_tokens| {
+        move |cluster: &mut config::Cluster| {
+            let throttling = RetryThrottling { max_tokens, token_ratio_milli: 1 };
+            cluster.service_config.retry_throttling = Some(throttling);
+        }
+    };
+    check_journal(Say::Message, tokens(100), (1, &[])).await;
+    check_journal(Say::Only(5), tokens(100), (1, &[])).await;
+    check_journal(Say::Only(14), tokens(100), (3, &["UpstreamRetryLimitExceeded"])).await;
+    check_journal(Say::Only(14), tokens(3), (2, &["RetryThrottled"])).await;
+    let no_budget = |cluster: &mut config::Cluster| {
+        cluster.circuit_breakers.max_retries = 0;
+        cluster.circuit_breakers.retry_budget_percent = 0;
+    };
+    check_journal(Say::Only(14), no_budget, (1, &["RetryBudgetExhausted"])).await;
 }
 
 /// Scenario 26: with everything failing, retries stop to add load.
