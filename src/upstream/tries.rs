@@ -19,7 +19,7 @@ use super::{
 use crate::{
     call::{CallError, Context, Inbound, Response, Via},
     config::Again,
-    telemetry::metrics::{RetryReason, Shed},
+    telemetry::metrics::{Again as Taken, RetryReason, Shed},
 };
 
 /// Sends a call, and sends it again while that is wanted, possible and of use.
@@ -39,18 +39,23 @@ pub(super) async fn run(
     let (mut place, mut before, mut took) = (None, None, None);
     loop {
         let (endpoint, failed) = match once(lane, steer, &mut outgoing, &mut history, place.take()).await {
-            (endpoint, Ok(response)) => return Ok(via(lane, steer, response, endpoint, history.attempts)),
+            (endpoint, Ok(response)) => {
+                took(cluster, outgoing.context(), &history.taken);
+                return Ok(via(lane, steer, response, endpoint, history.attempts));
+            }
             (endpoint, Err(failed)) => (endpoint, failed),
         };
         let elsewhere = is_lacking(lane, steer, &outgoing, &mut history, endpoint.as_ref(), &failed);
         let retries = history.retries();
         let rest = if elsewhere && outgoing.rewind() {
             cluster.metrics().retried(RetryReason::Unimplemented);
+            history.taken.transparent_retries += 1;
             Some(Duration::ZERO)
         } else {
             again(cluster, &mut outgoing, &mut history, &mut place, &failed)
         };
         let Some(rest) = rest else {
+            took(cluster, outgoing.context(), &history.taken);
             // What a backend said of the call is more than that none could be asked again.
             let (endpoint, failed) = match before {
                 Some(before) if endpoint.is_none() && !failed.is_late() => before,
@@ -170,6 +175,7 @@ fn again(
         _ if !outgoing.rewind() => None,
         Next::Transparent(rest) => {
             metrics.retried(why_transparent(failed));
+            history.taken.transparent_retries += 1;
             Some(rest)
         }
         Next::Retry(rest, cause) => {
@@ -179,9 +185,18 @@ fn again(
                 return None;
             }
             metrics.retried_by_policy(cause);
+            history.taken.retries += 1;
+            history.taken.delay += rest;
             outgoing.set_previous(history.retries());
             Some(rest)
         }
+    }
+}
+
+/// The call has ended and took this beside its first attempt.
+pub(super) fn took(cluster: &Cluster, context: &Context, taken: &Taken) {
+    if *taken != Taken::default() {
+        context.metrics.at(cluster.metrics()).took(*taken);
     }
 }
 

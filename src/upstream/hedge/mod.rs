@@ -31,7 +31,7 @@ use super::{
 use crate::{
     call::{CallError, Context, Response},
     config::{Address, HedgingPolicy},
-    telemetry::metrics::RetryReason,
+    telemetry::metrics::{Again as Taken, RetryReason},
 };
 
 /// What the attempts of one call know of each other.
@@ -43,6 +43,8 @@ struct Board {
     waits: AtomicBool,
     /// How often it was sent.
     sent: AtomicU32,
+    /// How often beside another.
+    hedges: AtomicU32,
 }
 
 /// Sends a call as often as `policy` has it.
@@ -69,7 +71,10 @@ pub(super) async fn run(
     let Some(End { endpoint, hedge, answer }) = made.await else {
         return Err(CallError::not_executed(cluster.name(), "the request is not there any more"));
     };
-    let sent = board.sent.load(Relaxed);
+    let (sent, hedges) = (board.sent.load(Relaxed), board.hedges.load(Relaxed));
+    let transparent_retries = sent.saturating_sub(hedges + 1);
+    let taken = Taken { hedges, transparent_retries, ..Taken::default() };
+    tries::took(cluster, outgoing.context(), &taken);
     match answer {
         Ok(response) => {
             if let Some(hedge) = hedge {
@@ -120,6 +125,7 @@ async fn attempt(
         board.placed(permit.endpoint());
         if is_hedge && hedge.is_none() {
             hedge = Some(Hedge::new(lane.cluster()));
+            board.hedges.fetch_add(1, Relaxed);
         }
         let endpoint = Arc::clone(permit.endpoint());
         let failed = match tries::send(permit, &mut outgoing, &mut history, place.take()).await {
@@ -143,7 +149,8 @@ async fn attempt(
 
 impl Board {
     fn new(tried: Vec<Address>) -> Self {
-        Self { tried: Mutex::new(tried), waits: AtomicBool::new(true), sent: AtomicU32::new(0) }
+        let [sent, hedges] = [0; 2].map(AtomicU32::new);
+        Self { tried: Mutex::new(tried), waits: AtomicBool::new(true), sent, hedges }
     }
 
     fn placed(&self, endpoint: &Endpoint) {

@@ -35,7 +35,7 @@ use super::{
 use crate::{
     call::Context,
     config::{Address, Again, AttemptPolicy, RetryPolicy},
-    telemetry::metrics::RetryCause,
+    telemetry::metrics::{Again as Taken, RetryCause},
 };
 
 /// The failed attempts of a call. Empty it holds no memory of its own: nearly all calls have none.
@@ -51,6 +51,8 @@ pub(super) struct History {
     since_pushback: u32,
     never_sent: u32,
     refused: bool,
+    /// What was sent beside the first attempt, for the metrics.
+    pub(super) taken: Taken,
 }
 
 /// What is to be known of a failed attempt.

@@ -82,6 +82,7 @@ async fn backends_are_told_how_many_there_were_before() {
     let script = Script::start(|call| if call == 2 { Say::Message } else { Say::Nothing }).await;
     let way = way(&[&script], MOMENT, |_| {}).await;
     assert_eq!(code(within(way.call(request())).await).await, 0);
+    assert_eq!(way.sum("grpc_client_call_hedges_sum"), 2.0);
     let seen = script.seen.lock();
     let previous: Vec<_> = seen.iter().map(|seen| seen.previous.as_deref()).collect();
     assert_eq!(previous, [None, Some("1"), Some("2")]);

@@ -97,6 +97,15 @@ impl Way {
         tokio::task::yield_now().await;
     }
 
+    /// All series of a metric, added up.
+    fn sum(&self, name: &str) -> f64 {
+        let page = self.metrics.encode();
+        let lines = page
+            .lines()
+            .filter(|line| line.strip_prefix(name).is_some_and(|rest| rest.starts_with(['{', ' '])));
+        lines.map(|line| line.rsplit(' ').next().unwrap().parse::<f64>().unwrap()).sum()
+    }
+
     fn in_flight(&self) -> usize {
         self.cluster.snapshot().iter().map(|endpoint| endpoint.calls()).sum()
     }

@@ -101,6 +101,9 @@ async fn a_backend_is_told_of_the_attempts_that_the_policy_made() {
     .await;
     let way = way(&[&script], Kind::Unary, policy(false));
     assert_eq!(code(within(way.call(request())).await).await, 0);
+    assert_eq!(way.sum("grpc_client_call_retries_sum"), 2.0);
+    assert_eq!(way.sum("grpc_client_call_transparent_retries_sum"), 1.0);
+    assert_eq!(way.sum("grpc_client_call_retry_delay_seconds_count"), 1.0);
     let seen: Vec<_> = script.seen.lock().iter().map(|seen| seen.previous.clone()).collect();
     // Refused and sent again, then retried twice: the second time because it was refused once too often.
     assert_eq!(seen, [None, None, Some("1".to_owned()), Some("2".to_owned())]);
