@@ -52,7 +52,6 @@ mod steer;
 mod tally;
 mod tenure;
 mod tls;
-mod took;
 mod tries;
 mod upload;
 

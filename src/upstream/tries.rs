@@ -14,7 +14,6 @@ use super::{
     lane::{Lane, Permit},
     retry::{Failure, History, Next, Stop},
     steer::Steer,
-    took::Took,
 };
 use crate::{
     call::{CallError, Context, Inbound, Response, Via},
@@ -36,7 +35,7 @@ pub(super) async fn run(
         return Box::pin(hedge::run(lane, steer, &outgoing, policy)).await;
     }
     let mut history = History::passing_over(cluster.lacking().of(outgoing.path()));
-    let (mut place, mut before, mut took) = (None, None, None);
+    let (mut place, mut before) = (None, None);
     loop {
         let (endpoint, failed) = match once(lane, steer, &mut outgoing, &mut history, place.take()).await {
             (endpoint, Ok(response)) => {
@@ -46,7 +45,6 @@ pub(super) async fn run(
             (endpoint, Err(failed)) => (endpoint, failed),
         };
         let elsewhere = is_lacking(lane, steer, &outgoing, &mut history, endpoint.as_ref(), &failed);
-        let retries = history.retries();
         let rest = if elsewhere && outgoing.rewind() {
             cluster.metrics().retried(RetryReason::Unimplemented);
             history.taken.transparent_retries += 1;
@@ -63,8 +61,6 @@ pub(super) async fn run(
             };
             return failed.into_end().map(|response| via(lane, steer, response, endpoint, history.attempts));
         };
-        let by_policy = history.retries() > retries;
-        took.get_or_insert_with(|| Took::new(&outgoing.context().metrics, cluster)).attempt(by_policy, rest);
         if !rest.is_zero() {
             tokio::time::sleep(rest).await;
         }
