@@ -239,7 +239,7 @@ impl Subject {
         Duration::from_millis(ticks * 10)
     }
 
-    /// Checks that nothing of the calls that were is left: streams, places on connections, waiting calls.
+    /// Checks that nothing of the calls that were is left: streams, places on connections, waiting calls, tasks.
     pub async fn settles(&self, verdict: &mut Verdict) {
         let leak = settled(async || match &self.inner {
             Inner::Edgeway(gateway) => leaks(&gateway.metrics().await),
@@ -276,7 +276,13 @@ fn leaks(metrics: &Metrics) -> String {
         let value = metrics.sum(name, labels);
         (value != 0.0).then(|| format!("{name} {value}"))
     });
-    left.collect::<Vec<_>>().join(", ")
+    // Connections and endpoints have tasks of their own, a few each; a call has none once it has ended.
+    let lasting =
+        ["edgeway_upstream_connections", "edgeway_downstream_connections", "edgeway_cluster_endpoints"];
+    let lasting: f64 = lasting.iter().map(|name| metrics.sum(name, &[])).sum();
+    let (tasks, explained) = (metrics.sum("edgeway_worker_tasks", &[]), 32.0 + 6.0 * lasting);
+    let of_calls = (tasks > explained).then(|| format!("{tasks} tasks, of which {explained} are explained"));
+    left.chain(of_calls).collect::<Vec<_>>().join(", ")
 }
 
 /// Waits until the backend has no stream open.
