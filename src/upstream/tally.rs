@@ -73,7 +73,7 @@ impl Tally {
 impl Drop for Tally {
     fn drop(&mut self) {
         let code = usize::from(*self.code.get_mut());
-        self.method.at(&self.cluster).attempt_ended(code, self.started.elapsed(), None);
+        self.method.at(&self.cluster).attempt_ended(code, self.started.elapsed());
     }
 }
 
