@@ -45,7 +45,6 @@ use self::{
     drive::Drive,
     gate::{Gate, Shut},
     meter::{Meter, Metered},
-    transport::Transport,
     vigil::Watch,
 };
 pub(super) use self::{brake::Exchange, error::ConnectError, vigil::Pace};
@@ -83,7 +82,7 @@ impl Connection {
     ) -> Result<Self, ConnectError> {
         let timeout = settings.connect_timeout;
         let opened = tokio::time::timeout(timeout, async {
-            let transport = Transport::open(address, tls).await?;
+            let transport = transport::open(address, tls).await?;
             Self::handshake(transport, tls, settings, pace).await
         });
         opened.await.unwrap_or(Err(ConnectError::TimedOut(timeout)))
