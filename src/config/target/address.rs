@@ -34,8 +34,11 @@ impl Address {
             return Err(Invalid::new(format!("expected the path of a socket, found {}", quoted(path)))
                 .help("write `unix:///run/orders.sock`"));
         }
-        check_length(path)?;
-        Ok(Self::Unix(Path::new(path).into()))
+        // `//a` is `/a`, and behind `unix:` it would look like the start of `unix:///a`.
+        let relative = path.trim_start_matches('/');
+        let path = if relative.len() == path.len() { path.to_owned() } else { format!("/{relative}") };
+        check_length(&path)?;
+        Ok(Self::Unix(Path::new(&path).into()))
     }
 
     fn unix_abstract(name: &str) -> Result<Self, Invalid> {
@@ -73,7 +76,7 @@ impl FromStr for Address {
             return Self::unix_abstract(name);
         }
         if let Some(rest) = text.strip_prefix("unix:") {
-            return Self::unix(rest.strip_prefix("//").filter(|rest| rest.starts_with('/')).unwrap_or(rest));
+            return Self::unix(unix_path(text, rest)?);
         }
         match text.parse::<SocketAddr>() {
             Ok(address) if address.port() != 0 => Ok(Self::Tcp(address)),
@@ -102,18 +105,20 @@ pub(super) fn tcp_list(text: &str, rest: &str, scheme: &str) -> Result<Target, I
 
 /// `unix:path`, `unix:///absolute/path`, and several of them.
 pub(super) fn unix_list(text: &str, rest: &str) -> Result<Target, Invalid> {
-    let rest = match rest.strip_prefix("//") {
-        Some(path) if path.starts_with('/') => path,
-        Some(path) => {
-            return Err(Invalid::new(format!("expected `unix:///` and a path, found {}", quoted(text)))
-                .help(format!("write `unix:///{path}`, or `unix:{path}` for a relative path")));
-        }
-        None => rest,
-    };
-    list(text, rest, |part| {
+    list(text, unix_path(text, rest)?, |part| {
         refuse_scheme(text, part)?;
         Address::unix(part)
     })
+}
+
+/// What stands behind `unix:` without the `//` before an absolute path.
+fn unix_path<'a>(text: &str, rest: &'a str) -> Result<&'a str, Invalid> {
+    match rest.strip_prefix("//") {
+        Some(path) if path.starts_with('/') => Ok(path),
+        Some(path) => Err(Invalid::new(format!("expected `unix:///` and a path, found {}", quoted(text)))
+            .help(format!("write `unix:///{path}`, or `unix:{path}` for a relative path"))),
+        None => Ok(rest),
+    }
 }
 
 /// `unix-abstract:name`, and several of them.

@@ -35,6 +35,8 @@ fn canonical_forms() {
         ("unix:///run/orders.sock", "unix:/run/orders.sock"),
         ("unix:/run/orders.sock", "unix:/run/orders.sock"),
         ("unix:orders.sock", "unix:orders.sock"),
+        ("unix:////run/orders.sock", "unix:/run/orders.sock"),
+        ("unix:/a.sock,//b.sock", "unix:/a.sock,/b.sock"),
         ("unix:///run/a.sock,/run/b.sock", "unix:/run/a.sock,/run/b.sock"),
         ("unix-abstract:orders", "unix-abstract:orders"),
         ("unix-abstract:orders,users", "unix-abstract:orders,users"),
