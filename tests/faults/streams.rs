@@ -7,37 +7,54 @@ use tokio::{task::JoinSet, time::Instant};
 
 use crate::{
     check,
+    gateway::eventually,
     http::{self, Client, Version},
     is_full,
     load::{Driver, Method, failures},
     raw::Raw,
     scripted::{Call, Options, Scripted, Step},
-    scripts::{answer_after, head, order},
+    scripts::{answer, head, order},
     subject::{Setup, Subject, Which, idle},
     verdict::Verdict,
 };
 
 /// 19: a backend that takes two streams at a time; 200 calls at once, of which 150 are cancelled while they wait.
 pub async fn two_at_a_time(which: Which) -> Verdict {
+    /// Two on each of the four connections that an endpoint may have.
+    const PLACES: usize = 8;
     let mut verdict = Verdict::default();
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
     let options = Options { most_streams: Some(2), ..Options::default() };
-    let backend =
-        Scripted::serve(vec![listener], options, |call| answer_after(call, Duration::from_millis(40)));
+    let backend = Scripted::serve(vec![listener], options, |call| {
+        let mut steps = answer(call);
+        if call.id.starts_with("call-") {
+            steps.insert(2, Step::Hold);
+        }
+        steps
+    });
     let mut setup = Setup::before(&backend);
     setup.cluster = "circuit_breakers: { queue_timeout: 20s }".into();
     let subject = Subject::start(which, &setup).await;
     let driver = Driver::open(subject.address(), 2).await;
-    let mut calls = Vec::new();
-    for number in 0..200 {
+    let call = |number: usize| {
         let driver = driver.clone();
-        calls.push(tokio::spawn(async move { driver.call(Method::Create, &format!("call-{number}")).await }));
+        tokio::spawn(async move { driver.call(Method::Create, &format!("call-{number}")).await })
+    };
+    // Those that have the places stay; behind them wait those that stay and those that leave, in turns.
+    let leaves = |number: usize| number >= PLACES && (number - PLACES) % 32 < 25;
+    let mut stayed: Vec<_> = (0..PLACES).map(call).collect();
+    backend.ledger().until(|seen| seen.calls.len() == PLACES).await;
+    let mut left = Vec::new();
+    for number in PLACES..200 {
+        if leaves(number) { &mut left } else { &mut stayed }.push(call(number));
     }
-    tokio::time::sleep(Duration::from_millis(100)).await;
-    let stayed = calls.split_off(150);
-    let left = Instant::now();
-    for call in &calls {
+    waiting(&subject, 200 - PLACES).await;
+    for call in &left {
         call.abort();
+    }
+    waiting(&subject, 50 - PLACES).await;
+    for number in 0..200 {
+        backend.release(&format!("call-{number}"));
     }
     let mut records = Vec::new();
     for call in stayed {
@@ -52,14 +69,13 @@ pub async fn two_at_a_time(which: Which) -> Verdict {
     subject.settles(&mut verdict).await;
     idle(&backend).await;
     let (errors, connections, phantoms) = backend.ledger().look(|seen| {
-        let gone =
-            |id: &str| id.strip_prefix("call-").and_then(|id| id.parse().ok()).is_some_and(|id: u8| id < 150);
-        let phantoms = seen.calls.iter().filter(|call| call.at > left && gone(&call.id)).count();
+        let gone = |id: &str| id.strip_prefix("call-").and_then(|id| id.parse().ok()).is_some_and(leaves);
+        let phantoms = seen.calls.iter().filter(|call| gone(&call.id)).count();
         (seen.errors.clone(), seen.connections.len(), phantoms)
     });
     verdict.saw(format_args!("{connections} connections, {phantoms} requests of calls that had left"));
-    // Those that got a place while the resets were on their way.
-    verdict.expect(phantoms <= 4, format_args!("{phantoms} requests of calls that had left"));
+    verdict.expect(left.len() == 150, format_args!("{} calls left", left.len()));
+    verdict.expect(phantoms == 0, format_args!("{phantoms} requests of calls that had left"));
     verdict.expect(connections <= 4, format_args!("{connections} connections"));
     verdict.expect(errors.is_empty(), format_args!("connections ended with {errors:?}"));
     if let Some(metrics) = subject.metrics().await {
@@ -68,6 +84,17 @@ pub async fn two_at_a_time(which: Which) -> Verdict {
         verdict.expect(refused == 0.0, format_args!("{refused} streams above the limit"));
     }
     verdict
+}
+
+/// Waits until so many calls wait for a place.
+async fn waiting(subject: &Subject, calls: usize) {
+    eventually("the calls wait", Duration::from_secs(20), async || {
+        let edgeway = subject.edgeway().ok_or("nobody says")?;
+        let clusters = edgeway.admin("/clusters").await.json();
+        let pending = &clusters["clusters"][0]["breakers"]["max_pending_requests"]["open"];
+        if *pending == calls { Ok(()) } else { Err(format!("{pending} calls")) }
+    })
+    .await;
 }
 
 /// 20: 10,000 server streams, each cancelled after its first message.
