@@ -3,11 +3,11 @@
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use tokio::time::Instant;
-use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tokio_util::task::TaskTracker;
 
-use super::{Journal, Kind};
+use super::{Journal, Kind, Signal};
 use crate::{
-    config::{Address, AttemptPolicy},
+    config::{Address, AttemptPolicy, Policy},
     telemetry::metrics::MethodMetrics,
 };
 
@@ -20,6 +20,8 @@ pub struct Context {
     pub inbound: Inbound,
     /// Where the call and its attempts are counted.
     pub metrics: Arc<MethodMetrics>,
+    /// The limits of its method, in time and in bytes.
+    pub policy: Arc<Policy>,
     /// How attempts are made.
     pub attempts: Arc<AttemptPolicy>,
     /// What `ring_hash` goes by, where a route says it.
@@ -43,11 +45,23 @@ pub struct Context {
 impl Context {
     /// A call with no limits in time but those that a policy adds.
     pub fn new(kind: Kind, inbound: Inbound, metrics: Arc<MethodMetrics>) -> Self {
+        Self::under(Arc::default(), Arc::default(), kind, inbound, metrics)
+    }
+
+    /// A call whose method has these limits and attempts.
+    pub fn under(
+        policy: Arc<Policy>,
+        attempts: Arc<AttemptPolicy>,
+        kind: Kind,
+        inbound: Inbound,
+        metrics: Arc<MethodMetrics>,
+    ) -> Self {
         Self {
             kind,
             inbound,
             metrics,
-            attempts: Arc::default(),
+            policy,
+            attempts,
             hash: None,
             journal: None,
             started: Instant::now(),
@@ -60,7 +74,7 @@ impl Context {
     }
 }
 
-/// Who is at the other end of a client's connection, in the extensions of each HTTP request.
+/// Who is at the other end of a client's connection.
 #[derive(Clone, Debug)]
 pub struct Peer {
     /// The client's address as the socket has it.
@@ -77,7 +91,7 @@ pub struct Sessions {
     /// Their tasks.
     pub tasks: TaskTracker,
     /// Fires when no further call may begin.
-    pub drain: CancellationToken,
+    pub drain: Signal,
 }
 
 /// Who set the deadline of a call.
@@ -139,7 +153,7 @@ impl Inbound {
     }
 }
 
-/// Which way a call went, in the extensions of its response.
+/// Which way a call went, as its [`Journal`] has it.
 #[derive(Clone, Debug)]
 pub struct Via {
     /// The cluster's name in the configuration.

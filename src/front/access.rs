@@ -32,19 +32,19 @@ pub(super) struct Access {
     log: AccessLog,
     journal: Arc<Journal>,
     started: Instant,
-    record: Record,
+    /// Boxed, for it is large and most gateways write no line.
+    record: Box<Record>,
 }
 
 impl Access {
     /// `None` when no line is to be written.
-    pub(super) fn open(log: &AccessLog, request: &Request, door: Door) -> Option<Self> {
+    pub(super) fn open(log: &AccessLog, request: &Request, peer: &Peer, door: Door) -> Option<Self> {
         if !log.enabled() {
             return None;
         }
         let headers = request.headers();
         let text =
             |name| headers.get(name).map_or_else(Text::default, |value: &http::HeaderValue| Text::cut(value));
-        let peer = request.extensions().get::<Arc<Peer>>();
         let record = Record {
             protocol: match door {
                 Door::Grpc => "grpc",
@@ -54,14 +54,15 @@ impl Access {
                 Door::WebSocket => "websocket",
                 Door::Rest => "rest",
             },
-            listener: peer.map_or_else(Text::default, |peer| Arc::clone(&peer.listener).into()),
+            listener: Arc::clone(&peer.listener).into(),
             http_method: Text::cut(request.method().as_str()),
             path: Text::cut(request.uri().path()),
-            client_ip: peer.map(|peer| peer.address.ip()),
+            client_ip: Some(peer.address.ip()),
             user_agent: text(header::USER_AGENT),
             request_id: text(header::HeaderName::from_static("x-request-id")),
             ..Record::default()
         };
+        let record = Box::new(record);
         Some(Self { log: log.clone(), journal: Arc::default(), started: Instant::now(), record })
     }
 

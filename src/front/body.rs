@@ -2,13 +2,14 @@
 
 use std::{
     future::poll_fn,
-    pin::Pin,
+    pin::{Pin, pin},
     task::{Context, Poll},
     time::Duration,
 };
 
 use axum::body::Body as HttpBody;
 use bytes::{Bytes, BytesMut};
+use futures_util::FutureExt;
 use http_body::{Body as _, Frame};
 
 use crate::call::{Body, CallError};
@@ -22,7 +23,7 @@ use crate::call::{Body, CallError};
 /// A client that goes away, or stops sending, before its request is there.
 pub(super) async fn gather(mut body: HttpBody, time: Duration) -> Result<Body, CallError> {
     let mut gathered = Bytes::new();
-    let collected = tokio::time::timeout(time, async {
+    let mut collecting = pin!(async {
         while !body.is_end_stream() && gathered.len() <= MOST {
             match poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await {
                 None => return Ok(true),
@@ -35,7 +36,12 @@ pub(super) async fn gather(mut body: HttpBody, time: Duration) -> Result<Body, C
         }
         Ok(body.is_end_stream())
     });
-    match collected.await {
+    // Nearly all are there with their head, and need no timer.
+    let collected = match collecting.as_mut().now_or_never() {
+        Some(collected) => Ok(collected),
+        None => tokio::time::timeout(time, collecting).await,
+    };
+    match collected {
         Ok(Ok(true)) => Ok(Body::full(gathered)),
         Ok(Ok(false)) => Ok(Body::stream(Inbound { first: gathered, rest: body })),
         Ok(Err(error)) => Err(error),

@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// Serves one call. HTTP 200 and exactly one status, whatever happens.
-pub(super) async fn serve(opening: Opening, mut head: Parts, body: HttpBody) -> Response {
+pub(super) async fn serve(opening: &Opening, mut head: Parts, body: HttpBody) -> Response {
     if head.version != Version::HTTP_2 {
         let text = "gRPC needs HTTP/2; over HTTP/1.1 send application/grpc-web or JSON\n";
         return (StatusCode::HTTP_VERSION_NOT_SUPPORTED, text).into_response();
@@ -42,17 +42,17 @@ pub(super) async fn serve(opening: Opening, mut head: Parts, body: HttpBody) -> 
 }
 
 async fn call(
-    opening: Opening,
+    opening: &Opening,
     uri: http::Uri,
     headers: &mut HeaderMap,
     content_type: &HeaderValue,
     body: HttpBody,
 ) -> Result<crate::call::Response, CallError> {
-    let plan = opening.plan.clone();
+    let plan = &opening.plan;
     let method = match plan.method(uri.path()) {
         Ok(method) => method,
-        Err(_) if opening.own.has(uri.path()) => {
-            return own::answer(&opening, uri.path(), Inbound::Grpc, headers, body::stream(body)).await;
+        Err(_) if opening.own().has(uri.path()) => {
+            return own::answer(opening, uri.path(), Inbound::Grpc, headers, body::stream(body)).await;
         }
         Err(error) => return Err(opening.refused(None, error)),
     };

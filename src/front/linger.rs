@@ -31,13 +31,16 @@ pub(super) struct Linger(Receiver<()>);
 ///
 /// A short one came with its head, or is in the connection's buffer by then.
 pub(super) fn watch(head: &Parts, body: Body) -> (Body, Option<Linger>) {
-    let length = head.headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok());
-    let short = length.and_then(|value| value.parse().ok()).is_some_and(|length: u64| length <= SHORT);
-    if head.version >= Version::HTTP_2 || short || body.is_end_stream() {
+    if head.version >= Version::HTTP_2 || body.is_end_stream() || is_short(head) {
         return (body, None);
     }
     let (ended, linger) = oneshot::channel();
     (Body::new(Watched(Some((body, ended)))), Some(Linger(linger)))
+}
+
+fn is_short(head: &Parts) -> bool {
+    let length = head.headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok());
+    length.and_then(|value| value.parse().ok()).is_some_and(|length: u64| length <= SHORT)
 }
 
 /// Gives out an answer whose end waits for the end of its request.

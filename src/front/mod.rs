@@ -43,7 +43,7 @@ use axum::{
 use http::HeaderName;
 
 use self::{access::Access, classify::Door, cors::Cors, open::Opening};
-use crate::{config, plan::Plan, policy::Stack, telemetry::AccessLog};
+use crate::{call::Peer, config, plan::Plan, policy::Stack, telemetry::AccessLog};
 
 /// What all doors of a worker share.
 #[derive(Clone, Debug)]
@@ -70,23 +70,23 @@ impl Edge {
         Self(Arc::new(Shared { plan, calls, own, access, cors: cors.map(Cors::new) }))
     }
 
-    /// Answers a request of the public port.
+    /// Answers a request of the public port, from a client.
     ///
     /// No `Router` stands before it, which would match each path against no route and write down that it did.
-    pub async fn serve(self, request: Request) -> Response {
-        let Some(cors) = self.0.cors.clone() else { return self.answer(request).await };
+    pub async fn serve(self, request: Request, peer: Arc<Peer>) -> Response {
+        let Some(cors) = self.0.cors.clone() else { return self.answer(request, peer).await };
         let asked = cors.asked(request.headers());
         let mut response = match cors::is_preflight(request.method(), request.headers()) {
-            true => self.preflight(&cors, &asked, &request),
-            false => self.answer(request).await,
+            true => self.preflight(&cors, &asked, &request, &peer),
+            false => self.answer(request, peer).await,
         };
         cors.mark(&asked, response.headers_mut());
         response
     }
 
     /// Answers a browser that asks before it sends a request.
-    fn preflight(&self, cors: &Cors, asked: &cors::Asked, request: &Request) -> Response {
-        let access = Access::open(&self.0.access, request, Door::Rest);
+    fn preflight(&self, cors: &Cors, asked: &cors::Asked, request: &Request, peer: &Peer) -> Response {
+        let access = Access::open(&self.0.access, request, peer, Door::Rest);
         let routes = &self.0.plan.load().routes;
         let response = cors.preflight(asked, request.headers(), request.uri().path(), routes);
         match access {
@@ -95,14 +95,14 @@ impl Edge {
         }
     }
 
-    async fn answer(self, request: Request) -> Response {
+    async fn answer(self, request: Request, peer: Arc<Peer>) -> Response {
         let plan = self.0.plan.load_full();
         let door = classify::classify(&request);
-        let access = Access::open(&self.0.access, &request, door);
+        let access = Access::open(&self.0.access, &request, &peer, door);
         let journal = access.as_ref().map(Access::journal);
         let (head, body) = request.into_parts();
         let host = plan.asks_hosts.then(|| host::named(&head)).flatten();
-        let opening = Opening { plan, calls: self.0.calls.clone(), own: self.0.own.clone(), journal, host };
+        let opening = Opening { plan, edge: self, journal, host };
         let (mut body, linger) = linger::watch(&head, body);
         if let Some(access) = &access {
             body = access.count(body);
@@ -110,13 +110,14 @@ impl Edge {
         let let_in = gate::check(&head, |method| opening.plan.routes.is_for(method));
         let response = match (let_in, door) {
             (Err(refused), _) => refused.into_response(),
-            (Ok(()), Door::Grpc) => grpc::serve(opening, head, body).await,
-            (Ok(()), Door::GrpcWeb(format)) => grpc_web::serve(opening, head, body, format).await,
-            (Ok(()), Door::Connect(shape)) => connect::serve(opening, head, body, shape).await,
+            (Ok(()), Door::Grpc) => grpc::serve(&opening, head, body).await,
+            (Ok(()), Door::GrpcWeb(format)) => grpc_web::serve(&opening, head, body, format).await,
+            // Boxed, or every call would have room for the largest.
+            (Ok(()), Door::Connect(shape)) => Box::pin(connect::serve(&opening, head, body, shape)).await,
             (Ok(()), Door::WebSocket) => {
-                return websocket::serve(opening, head, access, self.0.cors.as_ref());
+                return websocket::serve(opening, head, &peer, access);
             }
-            (Ok(()), Door::Rest) => rest::serve(opening, head, body).await,
+            (Ok(()), Door::Rest) => Box::pin(rest::serve(&opening, head, body)).await,
         };
         let response = match access {
             Some(access) => access.follow(response),

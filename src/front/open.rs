@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use http::{HeaderMap, Method, Version};
 use tower::Service;
 
-use super::own::Own;
+use super::{Edge, own::Own};
 use crate::{
     call::{Body, CallError, Context, Inbound, Journal, Request, Response},
     grpc::{GRPC_TIMEOUT, timeout},
@@ -20,18 +20,26 @@ use crate::{
 pub(super) struct Opening {
     /// The call lives under this plan to its end.
     pub(super) plan: Arc<Plan>,
-    pub(super) calls: Stack,
-    pub(super) own: Own,
+    pub(super) edge: Edge,
     pub(super) journal: Option<Arc<Journal>>,
     /// The host that the client named, where a route looks at it.
     pub(super) host: Option<String>,
 }
 
 impl Opening {
+    /// What the gateway answers itself.
+    pub(super) fn own(&self) -> &Own {
+        &self.edge.0.own
+    }
+
+    fn calls(&self) -> &Stack {
+        &self.edge.0.calls
+    }
+
     /// Facts of a call, taken at the moment that its door took it up.
     pub(super) fn context(&self, method: &MethodPlan, inbound: Inbound) -> Context {
-        let mut context = Context::new(method.kind, inbound, Arc::clone(&method.metrics));
-        context.attempts = Arc::clone(&method.attempts);
+        let (policy, attempts) = (Arc::clone(&method.policy), Arc::clone(&method.attempts));
+        let mut context = Context::under(policy, attempts, method.kind, inbound, Arc::clone(&method.metrics));
         context.journal.clone_from(&self.journal);
         if let Some(journal) = &self.journal {
             journal.called(&method.method.path, method.kind);
@@ -41,7 +49,7 @@ impl Opening {
 
     /// Sends a call down the waist. `headers` are metadata already.
     pub(super) async fn call(
-        mut self,
+        &self,
         method: &Arc<MethodPlan>,
         mut context: Context,
         headers: HeaderMap,
@@ -56,7 +64,7 @@ impl Opening {
                 body = self.copy(mirror, method, &context, &headers, body);
             }
         }
-        self.calls.call(request(method, target.clone(), context, headers, body)).await
+        self.calls().clone().call(request(method, target.clone(), context, headers, body)).await
     }
 
     /// Sends a copy of a call; its body is given back.
@@ -81,7 +89,7 @@ impl Opening {
         context.client_timeout = Some(time);
         let target = mirror.destination.target.clone();
         let copy = request(method, target, context, headers.clone(), Body::whole(whole.clone()));
-        policy::mirror(&self.calls, Arc::clone(mirror), copy);
+        policy::mirror(self.calls(), Arc::clone(mirror), copy);
         Body::whole(whole)
     }
 
@@ -123,7 +131,6 @@ fn request(
     let extensions = request.extensions_mut();
     extensions.insert(context);
     extensions.insert(target);
-    extensions.insert(Arc::clone(method));
     request
 }
 

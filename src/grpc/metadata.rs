@@ -25,28 +25,37 @@ pub const PREFIX: &str = "grpc-metadata-";
 /// `grpc-timeout`, `grpc-encoding` and `grpc-accept-encoding` stay: their doors read them, and those that must not
 /// forward them remove them. `x-user-agent`, a browser client's stand-in, takes the place of `user-agent`.
 pub fn from_client(headers: &mut HeaderMap) {
-    // One look at all of them, so that nothing is looked up that most requests do not have.
-    let mut dropped: Vec<HeaderName> = Vec::with_capacity(headers.keys_len());
+    let named: Vec<HeaderName> = headers.get_all(header::CONNECTION).iter().flat_map(named_by).collect();
     let (mut has_agent, mut cookies) = (false, 0);
-    for (name, value) in &*headers {
+    keep(headers, |name, value| {
         match name.as_str() {
-            "connection" => dropped.extend(named_by(value)),
             "x-user-agent" => has_agent = true,
             "cookie" => cookies += 1,
             _ => {}
         }
-        if !crosses_inwards(name.as_str()) || !is_text(value) {
-            dropped.push(name.clone());
-        }
-    }
-    for name in dropped {
-        headers.remove(name);
-    }
+        crosses_inwards(name.as_str()) && !named.contains(name) && is_text(value)
+    });
     if has_agent && let Some(agent) = headers.remove("x-user-agent") {
         headers.insert(header::USER_AGENT, agent);
     }
     if cookies > 1 {
         join_cookies(headers);
+    }
+}
+
+/// Leaves the headers that cross.
+///
+/// They are moved to a new map: most do not cross, and one look at each is less than a search for each of those.
+fn keep(headers: &mut HeaderMap, mut crosses: impl FnMut(&HeaderName, &HeaderValue) -> bool) {
+    let mut last = None;
+    for (name, value) in std::mem::take(headers) {
+        // Only the first of several values comes with their name.
+        last = name.or(last);
+        if let Some(name) = &last
+            && crosses(name, &value)
+        {
+            headers.append(name, value);
+        }
     }
 }
 
@@ -84,10 +93,9 @@ pub fn unprefix(headers: &mut HeaderMap) {
 
 /// Removes from a backend's headers or trailers what belongs to its connection or to HTTP framing, in place.
 pub fn from_backend(headers: &mut HeaderMap) {
-    let dropped: Vec<HeaderName> =
-        headers.keys().filter(|name| !crosses_outwards(name.as_str())).cloned().collect();
-    for name in dropped {
-        headers.remove(name);
+    // All of most trailers do.
+    if !headers.keys().all(|name| crosses_outwards(name.as_str())) {
+        keep(headers, |name, _| crosses_outwards(name.as_str()));
     }
 }
 

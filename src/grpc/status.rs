@@ -45,6 +45,10 @@ pub fn normalize(headers: &mut HeaderMap) -> Option<Code> {
         write(&Status::unknown(message), headers);
         return Some(Code::Unknown);
     };
+    // As the trailers of most calls are: there is nothing else to make sound.
+    if headers.len() == 1 {
+        return Some(code);
+    }
     keep_first(headers, &GRPC_MESSAGE);
     let mut details = headers.get_all(GRPC_STATUS_DETAILS).iter();
     if let Some(value) = details.next() {
@@ -56,11 +60,16 @@ pub fn normalize(headers: &mut HeaderMap) -> Option<Code> {
     Some(code)
 }
 
+/// The code of the status that [`normalize`] or [`write`] left behind.
+pub fn code(headers: &HeaderMap) -> Option<Code> {
+    code::parse(headers.get(GRPC_STATUS)?.as_bytes())
+}
+
 /// Reads the status out of a header map that [`normalize`] or [`write`] left behind.
 ///
 /// The other headers stay where they are: metadata travels as headers, not inside `Status`.
 pub fn read(headers: &HeaderMap) -> Option<Status> {
-    let code = code::parse(headers.get(GRPC_STATUS)?.as_bytes())?;
+    let code = code(headers)?;
     let message = headers.get(GRPC_MESSAGE).map_or_else(String::new, decode_message);
     let details = headers.get(GRPC_STATUS_DETAILS).and_then(|value| BASE64.decode(value.as_bytes()).ok());
     Some(Status::with_details(code, message, Bytes::from(details.unwrap_or_default())))

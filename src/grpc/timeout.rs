@@ -46,7 +46,10 @@ pub fn parse(value: &[u8]) -> Result<Duration, TimeoutError> {
 pub fn format(timeout: Duration) -> HeaderValue {
     let nanos = u64::try_from(timeout.as_nanos()).unwrap_or(u64::MAX);
     let (size, unit) = UNITS.into_iter().find(|(size, _)| nanos / THOUSAND >= *size).unwrap_or((1, b'n'));
-    let mut value = itoa::Buffer::new().format(nanos.div_ceil(size)).as_bytes().to_vec();
+    let mut buffer = itoa::Buffer::new();
+    let digits = buffer.format(nanos.div_ceil(size));
+    let mut value = Vec::with_capacity(digits.len() + 1);
+    value.extend_from_slice(digits.as_bytes());
     value.push(unit);
     HeaderValue::try_from(value).expect("digits and a letter are a valid header value")
 }

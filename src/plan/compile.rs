@@ -157,7 +157,7 @@ impl Compiler<'_> {
             output: codecs.codec(&method.output),
             read: read_options(&rest),
             write: write_options(&rest, policy.max_response_bytes),
-            policy,
+            policy: Arc::new(policy),
             rest,
             method: Arc::clone(method),
         }

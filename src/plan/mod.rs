@@ -63,7 +63,7 @@ pub struct MethodPlan {
     /// `method.kind`, read on every call.
     pub kind: Kind,
     /// The limits of the policies that select the method.
-    pub policy: Policy,
+    pub policy: Arc<Policy>,
     /// How its JSON requests are understood and answered.
     pub rest: RestPolicy,
     /// How attempts of its calls are made.

@@ -15,7 +15,6 @@
 use std::{
     future::Future,
     pin::Pin,
-    sync::Arc,
     task::{Context as TaskContext, Poll},
     time::Duration,
 };
@@ -24,11 +23,7 @@ use pin_project_lite::pin_project;
 use tokio::time::{Instant, Sleep};
 use tower::Service;
 
-use crate::{
-    call::{CallError, Context, DeadlineSource, Kind, Request, Response},
-    config::Policy,
-    plan::MethodPlan,
-};
+use crate::call::{CallError, Context, DeadlineSource, Kind, Request, Response};
 
 /// Sets the call's deadline and ends it when that passes.
 #[derive(Clone, Debug)]
@@ -55,14 +50,10 @@ where
     }
 
     fn call(&mut self, mut request: Request) -> Self::Future {
-        let plan = request.extensions().get::<Arc<MethodPlan>>().cloned();
-        let until = match (plan, request.extensions_mut().get_mut::<Context>()) {
-            (Some(plan), Some(context)) => {
-                set(context, &plan.policy, context.attempts.timeout, fastrand::f64());
-                first(context.deadline, context.expires)
-            }
-            _ => None,
-        };
+        let until = request.extensions_mut().get_mut::<Context>().and_then(|context| {
+            set(context, fastrand::f64());
+            first(context.deadline, context.expires)
+        });
         let (until, end) = until.map_or((None, End::Deadline), |(at, end)| (Some(at), end));
         Timed { timer: until.map(tokio::time::sleep_until), end, answer: self.inner.call(request) }
     }
@@ -83,8 +74,8 @@ fn first(deadline: Option<Instant>, expires: Option<Instant>) -> Option<(Instant
 }
 
 /// Fills in the times of a call; `random` is uniform in 0..1.
-fn set(context: &mut Context, policy: &Policy, service: Option<Duration>, random: f64) {
-    let started = context.started;
+fn set(context: &mut Context, random: f64) {
+    let (policy, started) = (&context.policy, context.started);
     let client = context.client_timeout.map(|timeout| (timeout, DeadlineSource::Client));
     let chosen = if context.kind == Kind::Unary {
         let default = policy.timeout.map(|timeout| (timeout, DeadlineSource::Policy));
@@ -96,7 +87,7 @@ fn set(context: &mut Context, policy: &Policy, service: Option<Duration>, random
         context.idle_timeout = policy.stream_idle_timeout;
         client.map(|chosen| longest.map_or(chosen, |longest| clamp(chosen, longest)))
     };
-    let service = service.map(|timeout| (timeout, DeadlineSource::ServiceConfig));
+    let service = context.attempts.timeout.map(|timeout| (timeout, DeadlineSource::ServiceConfig));
     let chosen = match (chosen, service) {
         (Some(chosen), Some(service)) => Some(if service.0 < chosen.0 { service } else { chosen }),
         (chosen, service) => chosen.or(service),
@@ -145,8 +136,14 @@ impl<F: Future<Output = Result<Response, CallError>>> Future for Timed<F> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
-    use crate::{call::Inbound, telemetry::Metrics};
+    use crate::{
+        call::Inbound,
+        config::{AttemptPolicy, Policy},
+        telemetry::Metrics,
+    };
 
     fn policy() -> Policy {
         Policy {
@@ -173,7 +170,10 @@ mod tests {
     ) {
         let mut context = Context::new(kind, Inbound::Grpc, Metrics::new().unknown_method());
         context.client_timeout = client.map(Duration::from_secs);
-        set(&mut context, policy, service.map(Duration::from_secs), 0.5);
+        context.policy = Arc::new(policy.clone());
+        context.attempts =
+            Arc::new(AttemptPolicy { timeout: service.map(Duration::from_secs), ..AttemptPolicy::default() });
+        set(&mut context, 0.5);
         let found = context
             .deadline
             .map(|deadline| ((deadline - context.started).as_secs(), context.deadline_source));

@@ -18,8 +18,11 @@ use tower::Service;
 
 use crate::{
     call::{Body, CallError, Context, Journal, Request, Response},
-    grpc::{GRPC_STATUS, code, frame::Scanner},
-    plan::MethodPlan,
+    grpc::{
+        GRPC_STATUS,
+        frame::{FrameError, Scanner},
+        status,
+    },
     telemetry::metrics::MethodMetrics,
 };
 
@@ -48,9 +51,7 @@ where
     }
 
     fn call(&mut self, request: Request) -> Self::Future {
-        let extensions = request.extensions();
-        let (Some(plan), Some(context)) = (extensions.get::<Arc<MethodPlan>>(), extensions.get::<Context>())
-        else {
+        let Some(context) = request.extensions().get::<Context>() else {
             return Limited::Passed { answer: self.inner.call(request) };
         };
         let side = |direction, limit, single| Count {
@@ -60,9 +61,9 @@ where
             metrics: Arc::clone(&context.metrics),
             journal: context.journal.clone(),
         };
-        let up = side(Direction::Request, plan.policy.max_request_bytes, !context.kind.client_streaming());
+        let up = side(Direction::Request, context.policy.max_request_bytes, !context.kind.client_streaming());
         let down =
-            side(Direction::Response, plan.policy.max_response_bytes, !context.kind.server_streaming());
+            side(Direction::Response, context.policy.max_response_bytes, !context.kind.server_streaming());
         let (head, body) = request.into_parts();
         match up.apply(body) {
             Ok(body) => Limited::Waiting {
@@ -94,7 +95,7 @@ impl<F: Future<Output = Result<Response, CallError>>> Future for Limited<F> {
                 let body = match down.take() {
                     // Trailers-only: the status stands in the head and there is no message to count.
                     Some(down) if head.headers.contains_key(GRPC_STATUS) => {
-                        down.finish(is_ok(&head.headers))?;
+                        down.finish(|| is_ok(&head.headers))?;
                         body
                     }
                     Some(down) => down.apply(body)?,
@@ -137,8 +138,7 @@ impl Count {
         for chunk in whole.chunks.iter() {
             self.feed(chunk)?;
         }
-        let ok = whole.trailers.as_ref().is_none_or(is_ok);
-        self.finish(ok)?;
+        self.finish(|| whole.trailers.as_ref().is_none_or(is_ok))?;
         Ok(Body::whole(whole))
     }
 
@@ -149,25 +149,27 @@ impl Count {
         if more > 0 {
             self.count(more);
         }
-        fed.map_err(|error| match self.direction {
-            Direction::Request => CallError::request_frame(error),
-            Direction::Response => CallError::response_frame(error),
-        })?;
+        fed.map_err(|error| self.wrong_frame(error))?;
         // A second message need not be waited for to its end.
         let surplus = self.scanner.messages() + u64::from(!self.scanner.at_boundary()) > 1;
         if self.single && surplus { Err(self.wrong_count("more than one")) } else { Ok(()) }
     }
 
-    /// `ok` is whether the direction ended well; after an error status no message is due.
-    fn finish(&self, ok: bool) -> Result<(), CallError> {
-        if !ok {
-            return Ok(());
-        }
-        self.scanner.finish().map_err(|error| match self.direction {
+    /// `ok` says whether the direction ended well; after an error status no message is due.
+    fn finish(&self, ok: impl FnOnce() -> bool) -> Result<(), CallError> {
+        let lacking = match self.scanner.finish() {
+            Err(error) => self.wrong_frame(error),
+            Ok(()) if self.single && self.scanner.messages() == 0 => self.wrong_count("none"),
+            Ok(()) => return Ok(()),
+        };
+        if ok() { Err(lacking) } else { Ok(()) }
+    }
+
+    fn wrong_frame(&self, error: FrameError) -> CallError {
+        match self.direction {
             Direction::Request => CallError::request_frame(error),
             Direction::Response => CallError::response_frame(error),
-        })?;
-        if self.single && self.scanner.messages() == 0 { Err(self.wrong_count("none")) } else { Ok(()) }
+        }
     }
 
     fn count(&self, messages: u64) {
@@ -205,7 +207,7 @@ impl Count {
 }
 
 fn is_ok(trailers: &http::HeaderMap) -> bool {
-    trailers.get(GRPC_STATUS).and_then(|value| code::parse(value.as_bytes())) == Some(Code::Ok)
+    status::code(trailers) == Some(Code::Ok)
 }
 
 /// A body that is counted as it comes.
@@ -226,11 +228,11 @@ impl HttpBody for Counted {
         let frame = match ready!(Pin::new(&mut this.body).poll_frame(cx)) {
             Some(Ok(frame)) => frame,
             Some(Err(error)) => return Poll::Ready(Some(Err(error))),
-            None => return Poll::Ready(this.count.finish(true).err().map(Err)),
+            None => return Poll::Ready(this.count.finish(|| true).err().map(Err)),
         };
         let checked = match (frame.data_ref(), frame.trailers_ref()) {
             (Some(data), _) => this.count.feed(data),
-            (None, Some(trailers)) => this.count.finish(is_ok(trailers)),
+            (None, Some(trailers)) => this.count.finish(|| is_ok(trailers)),
             (None, None) => Ok(()),
         };
         Poll::Ready(Some(checked.map(|()| frame)))

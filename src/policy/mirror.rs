@@ -52,7 +52,7 @@ async fn code(answer: crate::call::Response) -> Result<Option<Code>, CallError> 
     while let Some(frame) = body.frame().await {
         last = frame?.into_trailers().ok().or(last);
     }
-    Ok(last.and_then(|headers| status::read(&headers)).map(|status| status.code()))
+    Ok(last.as_ref().and_then(status::code))
 }
 
 /// What a backend knows a copy by; its value is the name of the route.

@@ -1,12 +1,11 @@
 //! Tower layers on the waist: what holds for every call, whatever door it came in by.
 //!
-//! Each layer reads the call's [`MethodPlan`] and [`Context`] from the request's extensions; there is one static stack
-//! and no stack per route. None of them parks a caller: `poll_ready` is always ready.
+//! Each layer reads the call's [`Context`] from the request's extensions, which has the limits that hold for its method;
+//! there is one static stack and no stack per route. None of them parks a caller: `poll_ready` is always ready.
 //!
 //! A complete body ([`Whole`](crate::call::Whole)) is looked at on the spot. Only a body that streams is wrapped, so
 //! that the common unary call passes the whole stack without an allocation.
 //!
-//! [`MethodPlan`]: crate::plan::MethodPlan
 //! [`Context`]: crate::call::Context
 
 mod deadline;

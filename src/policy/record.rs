@@ -25,7 +25,7 @@ use tonic::Code;
 use tower::Service;
 
 use crate::{
-    call::{Body, CallError, Context, Journal, Request, Response, Via},
+    call::{Body, CallError, Context, Journal, Request, Response},
     grpc::{GRPC_STATUS, status},
     telemetry::{
         Metrics,
@@ -132,9 +132,6 @@ impl Entry {
     }
 
     fn follow(self, response: Response) -> Response {
-        if let (Some(journal), Some(via)) = (&self.journal, response.extensions().get::<Via>()) {
-            journal.went(via.clone());
-        }
         if response.headers().contains_key(GRPC_STATUS) {
             self.close_from(response.headers());
             return response;
@@ -152,18 +149,12 @@ impl Entry {
         Response::from_parts(head, body)
     }
 
-    fn close_from(self, headers: &HeaderMap) {
-        match status::read(headers) {
-            Some(status) => self.close(status.code(), status.message()),
-            None => self.close(Code::Unknown, ""),
-        }
-    }
-
-    fn close(mut self, code: Code, message: &str) {
+    fn close_from(mut self, headers: &HeaderMap) {
         if let Some(journal) = &self.journal {
-            journal.ended(code, message);
+            let status = status::read_or_unknown(headers);
+            journal.ended(status.code(), status.message());
         }
-        self.count(code, None);
+        self.count(status::code(headers).unwrap_or(Code::Unknown), None);
     }
 
     fn close_with(mut self, error: &CallError) {

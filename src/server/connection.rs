@@ -40,12 +40,11 @@ pub(super) async fn serve(stream: std::net::TcpStream, edge: Edge, peer: Peer) {
     let spoken = tokio::select! {
         biased;
         spoken = detect(stream) => spoken,
-        () = drain.cancelled() => None,
+        () = drain.watch() => None,
     };
     let peer = Arc::new(peer);
-    let serve = |mut request: http::Request<Incoming>| {
-        request.extensions_mut().insert(Arc::clone(&peer));
-        edge.clone().serve(request.map(Body::new)).map(Ok::<_, Infallible>)
+    let serve = |request: http::Request<Incoming>| {
+        edge.clone().serve(request.map(Body::new), Arc::clone(&peer)).map(Ok::<_, Infallible>)
     };
     let ended = match spoken {
         None => return,
@@ -54,8 +53,9 @@ pub(super) async fn serve(stream: std::net::TcpStream, edge: Edge, peer: Peer) {
             let service = service_fn(serve);
             let mut connection = pin!(http1().serve_connection(TokioIo::new(io), service).with_upgrades());
             tokio::select! {
+                biased;
                 ended = connection.as_mut() => ended,
-                () = drain.cancelled() => {
+                () = drain.watch() => {
                     connection.as_mut().graceful_shutdown();
                     connection.await
                 }
@@ -66,8 +66,9 @@ pub(super) async fn serve(stream: std::net::TcpStream, edge: Edge, peer: Peer) {
             let service = service_fn(|request| serve(request).boxed());
             let mut connection = pin!(http2().serve_connection(TokioIo::new(Gather::new(io)), service));
             tokio::select! {
+                biased;
                 ended = connection.as_mut() => ended,
-                () = drain.cancelled() => {
+                () = drain.watch() => {
                     connection.as_mut().graceful_shutdown();
                     connection.await
                 }

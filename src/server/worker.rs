@@ -20,7 +20,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::connection;
 use crate::{
-    call::{Peer, Sessions},
+    call::{Peer, Sessions, Signal},
     front::Edge,
     telemetry::metrics::Entered,
 };
@@ -74,10 +74,16 @@ impl Worker {
         let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
         let serve = async move {
             let (edge, product) = build();
+            let draining = Signal::default();
+            let fires = draining.clone();
+            tokio::spawn(async move {
+                drain.cancelled().await;
+                fires.fire();
+            });
             let _ = built_out.send(product);
             while let Some(socket) = sockets.recv().await {
                 let open = (Open(Arc::clone(&counted)), socket.counted);
-                let sessions = Sessions { tasks: TaskTracker::new(), drain: drain.clone() };
+                let sessions = Sessions { tasks: TaskTracker::new(), drain: draining.clone() };
                 let peer = Peer { address: socket.peer, listener: socket.listener, sessions };
                 let served = connection::serve(socket.stream, edge.clone(), peer);
                 tracker.spawn(async move {

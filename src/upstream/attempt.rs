@@ -41,18 +41,22 @@ enum Payload {
 
 impl Outgoing {
     pub(super) fn new(cluster: &Cluster, head: Parts, body: Body, context: Context) -> Self {
-        let path = head.uri.into_parts().path_and_query.unwrap_or_else(|| PathAndQuery::from_static("/"));
-        let uri = Uri::builder()
-            .scheme(cluster.scheme())
-            .authority(cluster.authority().clone())
-            .path_and_query(path)
-            .build()
-            .expect("a scheme, an authority and a path are a URI");
+        let mut parts = head.uri.into_parts();
+        parts.scheme = Some(cluster.scheme());
+        parts.authority = Some(cluster.authority().clone());
+        parts.path_and_query.get_or_insert_with(|| PathAndQuery::from_static("/"));
+        let uri = Uri::from_parts(parts).expect("a scheme, an authority and a path are a URI");
         let mut headers = head.headers;
         // A door whose messages are not protobuf has named their format.
         headers.entry(header::CONTENT_TYPE).or_insert(grpc::CONTENT_TYPE);
         // Without it grpc-java, gRPC C++ and ASP.NET refuse the call.
         headers.insert(header::TE, HeaderValue::from_static("trailers"));
+        if context.deadline.is_some() {
+            // A place, so that no attempt's copy grows for the time that is left then.
+            headers.insert(grpc::GRPC_TIMEOUT, HeaderValue::from_static("0n"));
+        } else {
+            headers.remove(grpc::GRPC_TIMEOUT);
+        }
         let body = match body.into_whole() {
             Ok(whole) => Payload::Whole(whole),
             Err(body) => Payload::Stream(Source::new(body, Arc::clone(&cluster.brakes().replay))),
@@ -113,8 +117,6 @@ impl Outgoing {
                 return Err(Failed::new(Class::Final, CallError::deadline_exceeded(self.previous > 0)));
             }
             head.headers_mut().insert(grpc::GRPC_TIMEOUT, timeout::format(left));
-        } else {
-            head.headers_mut().remove(grpc::GRPC_TIMEOUT);
         }
         if self.previous > 0 {
             head.headers_mut().insert(grpc::GRPC_PREVIOUS_RPC_ATTEMPTS, self.previous.into());
@@ -128,7 +130,6 @@ impl Outgoing {
 ///
 /// Dropping the future resets the stream with CANCEL, and so does dropping the response body.
 pub(super) async fn run(mut permit: Permit, outgoing: &mut Outgoing) -> Result<Response, Failed> {
-    let cluster = permit.lane().cluster().clone();
     let head = outgoing.head()?;
 
     let no_body = matches!(&outgoing.body, Payload::Whole(whole) if whole.chunks.is_empty());
@@ -136,8 +137,8 @@ pub(super) async fn run(mut permit: Permit, outgoing: &mut Outgoing) -> Result<R
         Ok(opened) => opened,
         Err(error) => {
             permit.connection().close();
-            let error =
-                CallError::not_executed(cluster.name(), format_args!("the connection had ended ({error})"));
+            let cluster = permit.lane().cluster().name();
+            let error = CallError::not_executed(cluster, format_args!("the connection had ended ({error})"));
             return Err(Failed::new(Class::NeverSent, error));
         }
     };
@@ -156,7 +157,7 @@ pub(super) async fn run(mut permit: Permit, outgoing: &mut Outgoing) -> Result<R
         Payload::Stream(source) => Some(Upload::start(source, stream, activity.clone())),
     };
 
-    let tally = Tally::start(&outgoing.context.metrics, &cluster, outgoing.beside);
+    let tally = Tally::start(&outgoing.context.metrics, permit.lane().cluster(), outgoing.beside);
     permit.sent(tally.started(), outgoing.context.deadline);
     let mut exchange = Exchange::new(answer, permit, tally);
     let (answer, permit, tally) = tokio::select! {
@@ -180,7 +181,7 @@ pub(super) async fn run(mut permit: Permit, outgoing: &mut Outgoing) -> Result<R
         Some(error) => Failed::new(Class::Final, error),
         None => {
             permit.broke(&error);
-            Failed::before_answer(cluster.name(), &error, outgoing.context.deadline)
+            Failed::before_answer(permit.lane().cluster().name(), &error, outgoing.context.deadline)
         }
     };
     tally.ended(failed.code());

@@ -18,7 +18,6 @@ use super::{
     brakes::{Admitted, Overflow, RetryPlace},
     cluster::{Cluster, Clusters},
     connection::Connection,
-    cut::Cut,
     endpoint::Endpoint,
     grow,
     link::{Link, Phase},
@@ -27,12 +26,16 @@ use super::{
     queue::Queue,
     snapshot::{Snapshot, Wish},
 };
+use crate::call::Signal;
 
 /// All lanes of one worker.
 #[derive(Clone, Debug)]
-pub struct Lanes {
-    by_cluster: Arc<[Arc<Lane>]>,
-    cut: Cut,
+pub struct Lanes(Arc<Worker>);
+
+#[derive(Debug)]
+struct Worker {
+    by_cluster: Vec<Arc<Lane>>,
+    cut: Signal,
 }
 
 /// Where a worker finds its connections to a cluster.
@@ -50,7 +53,7 @@ pub(super) struct Lane {
     /// A snapshot was published whose weights do not stay.
     ages: Notify,
     /// Fires when streams that outlast a shutdown are to end.
-    cut: Cut,
+    cut: Signal,
 }
 
 /// A worker's links to the endpoints of a cluster.
@@ -98,23 +101,23 @@ pub(super) enum Wait {
 impl Lanes {
     /// Starts a lane for every cluster on the current runtime.
     pub fn start(clusters: &Clusters) -> Self {
-        let cut = Cut::default();
+        let cut = Signal::default();
         let by_cluster = clusters.iter().map(|cluster| Lane::start(cluster, &cut)).collect();
-        Self { by_cluster, cut }
+        Self(Arc::new(Worker { by_cluster, cut }))
     }
 
     /// Ends every stream that is still open, each with a status of its own.
     pub fn cut(&self) {
-        self.cut.fire();
+        self.0.cut.fire();
     }
 
     pub(super) fn lane(&self, cluster: &Cluster) -> Option<&Arc<Lane>> {
-        self.by_cluster.get(cluster.index())
+        self.0.by_cluster.get(cluster.index())
     }
 }
 
 impl Lane {
-    fn start(cluster: &Arc<Cluster>, cut: &Cut) -> Arc<Self> {
+    fn start(cluster: &Arc<Cluster>, cut: &Signal) -> Arc<Self> {
         let lane = Arc::new(Self {
             cluster: Arc::clone(cluster),
             balancer: Balancer::new(cluster),
@@ -134,7 +137,7 @@ impl Lane {
         &self.cluster
     }
 
-    pub(super) fn cut(&self) -> &Cut {
+    pub(super) fn cut(&self) -> &Signal {
         &self.cut
     }
 

@@ -26,7 +26,6 @@ mod brakes;
 mod cluster;
 mod connection;
 mod control;
-mod cut;
 mod describe;
 mod direct;
 mod discover;

@@ -111,7 +111,7 @@ impl Orphan {
 
     /// The answer had ended with these headers.
     pub(super) fn ended(&self, headers: &HeaderMap) {
-        let is_ok = status::read(headers).is_some_and(|status| status.code() == Code::Ok);
+        let is_ok = status::code(headers) == Some(Code::Ok);
         if let (true, Some(metrics)) = (is_ok, &self.0) {
             metrics.orphaned.inc();
         }

@@ -25,32 +25,32 @@ use crate::{
 pub(super) async fn run(
     lane: &Arc<Lane>,
     steer: &Steer,
-    mut outgoing: Outgoing,
+    outgoing: &mut Outgoing,
 ) -> Result<Response, CallError> {
     let cluster = lane.cluster();
     if let Some(Again::Hedge(policy)) = &outgoing.context().attempts.again
         && outgoing.is_whole()
     {
         // Boxed, or every call would have room for attempts side by side.
-        return Box::pin(hedge::run(lane, steer, &outgoing, policy)).await;
+        return Box::pin(hedge::run(lane, steer, outgoing, policy)).await;
     }
     let mut history = History::passing_over(cluster.lacking().of(outgoing.path()));
     let (mut place, mut before) = (None, None);
     loop {
-        let (endpoint, failed) = match once(lane, steer, &mut outgoing, &mut history, place.take()).await {
+        let (endpoint, failed) = match once(lane, steer, outgoing, &mut history, place.take()).await {
             (endpoint, Ok(response)) => {
                 took(cluster, outgoing.context(), &history.taken);
-                return Ok(via(lane, steer, response, endpoint, history.attempts));
+                return Ok(came(lane, steer, outgoing, response, endpoint, history.attempts));
             }
             (endpoint, Err(failed)) => (endpoint, failed),
         };
-        let elsewhere = is_lacking(lane, steer, &outgoing, &mut history, endpoint.as_ref(), &failed);
+        let elsewhere = is_lacking(lane, steer, outgoing, &mut history, endpoint.as_ref(), &failed);
         let rest = if elsewhere && outgoing.rewind() {
             cluster.metrics().retried(RetryReason::Unimplemented);
             history.taken.transparent_retries += 1;
             Some(Duration::ZERO)
         } else {
-            again(cluster, &mut outgoing, &mut history, &mut place, &failed)
+            again(cluster, outgoing, &mut history, &mut place, &failed)
         };
         let Some(rest) = rest else {
             took(cluster, outgoing.context(), &history.taken);
@@ -59,7 +59,8 @@ pub(super) async fn run(
                 Some(before) if endpoint.is_none() && !failed.is_late() => before,
                 _ => (endpoint, failed),
             };
-            return failed.into_end().map(|response| via(lane, steer, response, endpoint, history.attempts));
+            let came = |response| came(lane, steer, outgoing, response, endpoint, history.attempts);
+            return failed.into_end().map(came);
         };
         if !rest.is_zero() {
             tokio::time::sleep(rest).await;
@@ -224,18 +225,21 @@ pub(super) fn why_transparent(failed: &Failed) -> RetryReason {
     }
 }
 
-/// An answer, with the way that it came.
-pub(super) fn via(
+/// An answer that came from an endpoint, after so many attempts.
+pub(super) fn came(
     lane: &Lane,
     steer: &Steer,
+    outgoing: &Outgoing,
     mut response: Response,
     endpoint: Option<Arc<Endpoint>>,
     attempts: u32,
 ) -> Response {
     if let Some(endpoint) = endpoint {
         steer.settle(lane.cluster(), &endpoint, &mut response);
-        let (cluster, endpoint) = (lane.cluster().shared_name(), endpoint.address().clone());
-        response.extensions_mut().insert(Via { cluster, endpoint, attempts });
+        if let Some(journal) = &outgoing.context().journal {
+            let (cluster, endpoint) = (lane.cluster().shared_name(), endpoint.address().clone());
+            journal.went(Via { cluster, endpoint, attempts });
+        }
     }
     response
 }

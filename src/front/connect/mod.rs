@@ -80,7 +80,7 @@ pub(super) fn is_unary(request: &Request) -> bool {
 }
 
 /// Serves one call.
-pub(super) async fn serve(opening: Opening, head: Parts, body: HttpBody, shape: Shape) -> Response {
+pub(super) async fn serve(opening: &Opening, head: Parts, body: HttpBody, shape: Shape) -> Response {
     match shape {
         Shape::Unary => unary::serve(opening, head, body).await,
         Shape::Stream => stream::serve(opening, head, body).await,

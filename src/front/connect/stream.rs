@@ -18,32 +18,32 @@ use crate::{
 };
 
 /// Serves one call: HTTP 200 and exactly one end, whatever happens.
-pub(super) async fn serve(opening: Opening, mut head: Parts, body: HttpBody) -> Response {
+pub(super) async fn serve(opening: &Opening, mut head: Parts, body: HttpBody) -> Response {
     if head.method != Method::POST {
         return not_allowed("POST");
     }
     let format = format(&head.headers, b"application/connect+");
     let Some(format) = format else {
         let method = opening.plan.method(head.uri.path()).ok().map(AsRef::as_ref);
-        return unsupported(&opening, method, method.map_or(Kind::Bidi, |method| method.kind));
+        return unsupported(opening, method, method.map_or(Kind::Bidi, |method| method.kind));
     };
-    let plan = Arc::clone(&opening.plan);
+    let plan = &opening.plan;
     let method = match plan.method(head.uri.path()) {
         Ok(method) => method,
-        Err(error) => return refusal(&plan, None, format, &opening.refused(None, error)),
+        Err(error) => return refusal(plan, None, format, &opening.refused(None, error)),
     };
     if method.kind == Kind::Unary {
-        return unsupported(&opening, Some(method), method.kind);
+        return unsupported(opening, Some(method), method.kind);
     }
     let deflates = takes_gzip(&head.headers, &ACCEPT_ENCODING);
     match call(opening, method, &mut head.headers, body, format).await {
         Ok(answer) => respond(method, format, answer, deflates),
-        Err(error) => refusal(&plan, Some(method), format, &error),
+        Err(error) => refusal(plan, Some(method), format, &error),
     }
 }
 
 async fn call(
-    opening: Opening,
+    opening: &Opening,
     method: &Arc<MethodPlan>,
     headers: &mut HeaderMap,
     body: HttpBody,

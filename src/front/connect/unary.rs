@@ -24,15 +24,15 @@ use crate::{
 };
 
 /// Serves one call: HTTP 200 and the message, or the HTTP status of an error and its JSON.
-pub(super) async fn serve(opening: Opening, head: Parts, body: HttpBody) -> Response {
-    let plan = Arc::clone(&opening.plan);
+pub(super) async fn serve(opening: &Opening, head: Parts, body: HttpBody) -> Response {
+    let plan = &opening.plan;
     let method = match plan.method(head.uri.path()) {
         Ok(method) => method,
         Err(error) => {
             let failure = Failure::of(None, &opening.refused(None, error));
             return match plan.not_loaded() {
-                None => failure.with_http(StatusCode::NOT_FOUND).into_response(&plan),
-                Some(_) => failure.into_response(&plan),
+                None => failure.with_http(StatusCode::NOT_FOUND).into_response(plan),
+                Some(_) => failure.into_response(plan),
             };
         }
     };
@@ -44,16 +44,16 @@ pub(super) async fn serve(opening: Opening, head: Parts, body: HttpBody) -> Resp
         _ => return not_allowed("POST"),
     }
     if method.kind != Kind::Unary {
-        return unsupported(&opening, Some(method), method.kind);
+        return unsupported(opening, Some(method), method.kind);
     }
     match call(opening, method, head, body).await {
         Ok(response) => response,
-        Err(failure) => failure.into_response(&plan),
+        Err(failure) => failure.into_response(plan),
     }
 }
 
 async fn call(
-    opening: Opening,
+    opening: &Opening,
     method: &Arc<MethodPlan>,
     mut head: Parts,
     body: HttpBody,
@@ -68,7 +68,7 @@ async fn call(
         None => format(&head.headers, b"application/"),
     };
     let Some(format) = format else {
-        return Ok(unsupported(&opening, Some(method), method.kind));
+        return Ok(unsupported(opening, Some(method), method.kind));
     };
     let coding = head.headers.remove(header::CONTENT_ENCODING);
     let deflates = takes_gzip(&head.headers, &header::ACCEPT_ENCODING);

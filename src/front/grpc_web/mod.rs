@@ -21,6 +21,7 @@ use axum::{
 };
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header, request::Parts};
+use http_body::Body as _;
 
 use self::messages::Change;
 use super::{X_ACCEL_BUFFERING, body, open, open::Opening, own};
@@ -65,7 +66,7 @@ pub(super) enum Encoding {
 }
 
 /// Serves one call. HTTP 200 and exactly one status for everything that is a call.
-pub(super) async fn serve(opening: Opening, mut head: Parts, body: HttpBody, format: Format) -> Response {
+pub(super) async fn serve(opening: &Opening, mut head: Parts, body: HttpBody, format: Format) -> Response {
     if head.method != Method::POST {
         return (StatusCode::METHOD_NOT_ALLOWED, [(header::ALLOW, "POST")]).into_response();
     }
@@ -81,19 +82,19 @@ pub(super) async fn serve(opening: Opening, mut head: Parts, body: HttpBody, for
 }
 
 async fn call(
-    opening: Opening,
+    opening: &Opening,
     uri: http::Uri,
     headers: &mut HeaderMap,
     body: HttpBody,
     format: Format,
 ) -> Result<crate::call::Response, CallError> {
-    let plan = opening.plan.clone();
+    let plan = &opening.plan;
     let inbound = if format.response == Encoding::Text { Inbound::GrpcWebText } else { Inbound::GrpcWeb };
     let method = match plan.method(uri.path()) {
         Ok(method) => method,
-        Err(_) if format.codec == Codec::Proto && opening.own.has(uri.path()) => {
+        Err(_) if format.codec == Codec::Proto && opening.own().has(uri.path()) => {
             let body = decoded(body::stream(body), format.request)?;
-            return own::answer(&opening, uri.path(), inbound, headers, body).await;
+            return own::answer(opening, uri.path(), inbound, headers, body).await;
         }
         Err(error) => return Err(opening.refused(None, error)),
     };
@@ -177,13 +178,16 @@ fn bad_text(error: TextError) -> CallError {
 
 fn reply(answer: crate::call::Response, format: Format) -> Response {
     let (mut head, body) = answer.into_parts();
-    let compresses = head.headers.contains_key(GRPC_ENCODING);
-    dress(&mut head.headers, format);
+    let compresses = dress(&mut head.headers, format);
     // Trailers-only stays in the head: a trailer frame beside it would hide the error from some clients.
-    if head.headers.contains_key(GRPC_STATUS) {
+    if body.is_end_stream() && head.headers.contains_key(GRPC_STATUS) {
         return Response::from_parts(head, HttpBody::empty());
     }
-    Response::from_parts(head, reply::body(body, format.response, compresses))
+    let body = reply::body(body, format.response, compresses);
+    if body.size_hint().exact().is_none() {
+        head.headers.insert(X_ACCEL_BUFFERING, HeaderValue::from_static("no"));
+    }
+    Response::from_parts(head, body)
 }
 
 /// A call that ended without an answer, as trailers-only.
@@ -194,8 +198,10 @@ fn refusal(error: &CallError, format: Format) -> Response {
     response
 }
 
+/// Makes the head of an answer the client's; whether it names a compression.
+///
 /// Content types are written without parameters: protobuf-ts compares them to the letter.
-fn dress(headers: &mut HeaderMap, format: Format) {
+fn dress(headers: &mut HeaderMap, format: Format) -> bool {
     let content_type = match (format.response, format.codec) {
         (Encoding::Binary, Codec::Json) => "application/grpc-web+json",
         (Encoding::Binary, _) => "application/grpc-web+proto",
@@ -204,13 +210,12 @@ fn dress(headers: &mut HeaderMap, format: Format) {
     };
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
     headers.remove(GRPC_ACCEPT_ENCODING);
-    if headers.get(GRPC_ENCODING).is_some_and(|encoding| encoding == "identity") {
+    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    let Some(encoding) = headers.get(GRPC_ENCODING) else { return false };
+    if encoding == "identity" {
         headers.remove(GRPC_ENCODING);
     }
-    if !headers.contains_key(header::CACHE_CONTROL) {
-        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    }
-    headers.insert(X_ACCEL_BUFFERING, HeaderValue::from_static("no"));
+    true
 }
 
 /// Frames as the client wants them.

@@ -128,7 +128,7 @@ pub(super) async fn answer(
     headers: &mut HeaderMap,
     body: Body,
 ) -> Result<Response, CallError> {
-    opening.own.call(opening, path, inbound, std::mem::take(headers), body).await
+    opening.own().call(opening, path, inbound, std::mem::take(headers), body).await
 }
 
 /// How long a call may take.

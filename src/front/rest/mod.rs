@@ -23,7 +23,7 @@ mod stream;
 mod timeout;
 mod unary;
 
-use std::sync::{Arc, OnceLock};
+use std::sync::OnceLock;
 
 use axum::{body::Body as HttpBody, response::Response};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header, request::Parts};
@@ -40,20 +40,25 @@ use crate::{
 };
 
 /// Serves one request.
-pub(super) async fn serve(opening: Opening, head: Parts, body: HttpBody) -> Response {
-    let plan = Arc::clone(&opening.plan);
+pub(super) async fn serve(opening: &Opening, head: Parts, body: HttpBody) -> Response {
+    let plan = &opening.plan;
     let head_only = head.method == Method::HEAD;
-    let response = match answer(opening, head, body, &plan).await {
+    let response = match answer(opening, head, body, plan).await {
         Ok(response) => response,
-        Err(refusal) => refusal.into_response(&plan),
+        Err(refusal) => refusal.into_response(plan),
     };
     if head_only { without_body(response) } else { response }
 }
 
-async fn answer(opening: Opening, mut head: Parts, body: HttpBody, plan: &Plan) -> Result<Response, Refusal> {
+async fn answer(
+    opening: &Opening,
+    mut head: Parts,
+    body: HttpBody,
+    plan: &Plan,
+) -> Result<Response, Refusal> {
     let found = match plan.routes.lookup(head.method.as_str(), head.uri.path()) {
         Ok(found) => found,
-        Err(miss) => return refuse::miss(&opening, &head, miss),
+        Err(miss) => return refuse::miss(opening, &head, miss),
     };
     let binding = found.value;
     let method = &binding.method;

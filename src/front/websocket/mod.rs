@@ -30,8 +30,6 @@ mod relay;
 mod reply;
 mod session;
 
-use std::sync::Arc;
-
 use axum::response::{IntoResponse, Response};
 use http::{StatusCode, header, request::Parts};
 use hyper::upgrade::OnUpgrade;
@@ -39,26 +37,20 @@ use hyper::upgrade::OnUpgrade;
 pub(super) use self::handshake::{asked, connects};
 
 use self::{origin::Page, session::Knock};
-use super::{access::Access, cors::Cors, open::Opening};
+use super::{access::Access, open::Opening};
 use crate::call::Peer;
 
 /// Answers a handshake, and serves the call on a task of its own, which the connection waits for.
-pub(super) fn serve(
-    opening: Opening,
-    mut head: Parts,
-    access: Option<Access>,
-    cors: Option<&Cors>,
-) -> Response {
+pub(super) fn serve(opening: Opening, mut head: Parts, peer: &Peer, access: Option<Access>) -> Response {
     let follow = |access: Option<Access>, response| match access {
         Some(access) => access.follow(response),
         None => response,
     };
-    let (page, subprotocol) = match handshake::check(&head, cors) {
+    let (page, subprotocol) = match handshake::check(&head, opening.edge.0.cors.as_ref()) {
         Ok(checked) => checked,
         Err(refused) => return follow(access, refused.into_response()),
     };
-    let peer = head.extensions.get::<Arc<Peer>>().cloned();
-    let (Some(upgrade), Some(peer)) = (head.extensions.remove::<OnUpgrade>(), peer) else {
+    let Some(upgrade) = head.extensions.remove::<OnUpgrade>() else {
         let text = "this connection cannot become a WebSocket\n";
         return follow(access, (StatusCode::BAD_REQUEST, text).into_response());
     };

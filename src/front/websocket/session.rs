@@ -14,7 +14,6 @@ use tokio_tungstenite::{
         protocol::{Role, WebSocketConfig},
     },
 };
-use tokio_util::sync::CancellationToken;
 
 use super::{
     closing::{self, Closing, Wrong},
@@ -24,7 +23,7 @@ use super::{
     reply::Reply,
 };
 use crate::{
-    call::{Body, Inbound},
+    call::{Body, Inbound, Signal},
     front::{access::Access, open, open::Opening},
     grpc::{GRPC_ACCEPT_ENCODING, GRPC_ENCODING, metadata, status},
     plan::MethodPlan,
@@ -42,13 +41,13 @@ pub(super) struct Knock {
 }
 
 /// Serves one call on the connection that a handshake left behind.
-pub(super) async fn run(upgrade: OnUpgrade, knock: Knock, access: Option<Access>, drain: CancellationToken) {
+pub(super) async fn run(upgrade: OnUpgrade, knock: Knock, access: Option<Access>, drain: Signal) {
     // The client left before it had its answer.
     let Ok(upgraded) = upgrade.await else { return };
     serve(TokioIo::new(upgraded), knock, access, drain).await;
 }
 
-async fn serve<S>(transport: S, knock: Knock, access: Option<Access>, drain: CancellationToken)
+async fn serve<S>(transport: S, knock: Knock, access: Option<Access>, drain: Signal)
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
@@ -68,7 +67,7 @@ where
     let first = tokio::select! {
         biased;
         first = first(&mut socket, &mut intake) => first,
-        () = drain.cancelled() => return closing::close(socket, Closing::away()).await,
+        () = drain.watch() => return closing::close(socket, Closing::away()).await,
     };
     let call = match first {
         None => return closing::answer(socket).await,

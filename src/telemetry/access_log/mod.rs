@@ -47,11 +47,10 @@ impl AccessLog {
         self.lines.is_some()
     }
 
-    /// Queues the line of one call. Never waits.
-    pub fn write(&self, record: Record) {
+    /// Queues the line of one call, boxed so that the queue is a few kilobytes while it is empty. Never waits.
+    pub fn write(&self, record: Box<Record>) {
         if let Some(lines) = &self.lines {
-            // Boxed, so that the queue is a few kilobytes while it is empty.
-            lines.send(Box::new(record));
+            lines.send(record);
         }
     }
 }

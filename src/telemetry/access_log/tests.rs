@@ -32,7 +32,7 @@ fn lines(format: Format, records: impl IntoIterator<Item = Record>) -> Vec<Strin
         AccessLog::open(format, Collect(Vec::new(), tx), Arc::clone(&dropped)).expect("a thread");
     assert!(log.enabled());
     for record in records {
-        log.write(record);
+        log.write(Box::new(record));
     }
     drop(flush);
     assert_eq!(dropped.value(), 0);
@@ -173,5 +173,5 @@ fn a_clock_out_of_range_is_no_harm() {
 fn a_disabled_log_takes_nothing() {
     let log = AccessLog::disabled();
     assert!(!log.enabled());
-    log.write(order());
+    log.write(Box::new(order()));
 }

@@ -16,9 +16,9 @@ use tokio::time::{Instant, Sleep};
 
 use super::{Held, Pieces};
 use crate::{
-    call::{CallError, Context},
+    call::{CallError, Context, Watch},
     telemetry::metrics::DeadlineIn,
-    upstream::{activity::Activity, cut::Watch, tally::Orphan},
+    upstream::{activity::Activity, tally::Orphan},
 };
 
 /// Starts the task that takes the stream's frames; the body is the client's end of it.

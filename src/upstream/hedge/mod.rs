@@ -81,9 +81,11 @@ pub(super) async fn run(
                 hedge.won();
                 tries::note(outgoing.context(), "HedgeWon");
             }
-            Ok(tries::via(lane, steer, response, endpoint, sent))
+            Ok(tries::came(lane, steer, outgoing, response, endpoint, sent))
         }
-        Err(failed) => failed.into_end().map(|response| tries::via(lane, steer, response, endpoint, sent)),
+        Err(failed) => {
+            failed.into_end().map(|response| tries::came(lane, steer, outgoing, response, endpoint, sent))
+        }
     }
 }
 

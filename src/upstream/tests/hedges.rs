@@ -6,10 +6,7 @@ use super::{
     script::{Say, Script, code},
     *,
 };
-use crate::{
-    call::Via,
-    config::{Again, AttemptPolicy, Codes, HedgingPolicy, OutlierDetection, RetryThrottling},
-};
+use crate::config::{Again, AttemptPolicy, Codes, HedgingPolicy, OutlierDetection, RetryThrottling};
 
 fn policy(max_attempts: u32, delay: Duration) -> Arc<AttemptPolicy> {
     let non_fatal = Codes::default().with(Code::Unavailable);
@@ -63,7 +60,7 @@ async fn the_first_answer_wins_and_the_others_are_cancelled() {
     let way = way(&[&slow[0], &slow[1], &quick], MOMENT, |_| {}).await;
     for call in 1..=10 {
         let answer = within(way.call(request())).await.unwrap();
-        let via = answer.extensions().get::<Via>().unwrap();
+        let via = way.via();
         assert_eq!(via.endpoint, Address::Tcp(quick.address));
         assert_eq!(quick.calls(), call, "each attempt goes where none has been");
         let sent = u32::try_from(slow[0].calls() + slow[1].calls() + quick.calls()).unwrap();
@@ -94,7 +91,7 @@ async fn all_that_fail_are_one_failure() {
     let script = Script::start(|_| Say::Only(14)).await;
     let way = way(&[&script], Duration::from_secs(60), |_| {}).await;
     let answer = within(way.call(request())).await.unwrap();
-    assert_eq!(answer.extensions().get::<Via>().unwrap().attempts, 3);
+    assert_eq!(way.via().attempts, 3);
     assert_eq!((code(Ok(answer)).await, script.calls()), (14, 3));
 }
 

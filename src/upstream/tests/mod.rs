@@ -26,7 +26,7 @@ use tower::Service;
 
 use super::{Cluster, Clusters, Lanes, Outbound, Target};
 use crate::{
-    call::{Body, CallError, Context, Inbound, Kind, Request, Response},
+    call::{Body, CallError, Context, Inbound, Kind, Request, Response, Via},
     config::{self, Address},
     grpc::{CONTENT_TYPE, frame},
     telemetry::{Metrics, metrics::DeadlineIn},
@@ -65,7 +65,8 @@ impl Way {
         let metrics = Metrics::new();
         let clusters = Clusters::new([cluster], &metrics);
         clusters.discover();
-        let context = Context::new(kind, Inbound::Grpc, metrics.unknown_method());
+        let mut context = Context::new(kind, Inbound::Grpc, metrics.unknown_method());
+        context.journal = Some(Arc::default());
         let cluster = clusters.iter().next().map(Arc::clone).unwrap();
         let lanes = Lanes::start(&clusters);
         clusters.guard(std::slice::from_ref(&lanes));
@@ -83,6 +84,11 @@ impl Way {
         request.extensions_mut().insert(self.context.clone());
         request.extensions_mut().insert(Target(Arc::clone(&self.cluster)));
         Outbound::new(self.lanes.clone()).call(request).await
+    }
+
+    /// Which way the last call went that was answered.
+    pub(super) fn via(&self) -> Via {
+        self.context.journal.as_ref().unwrap().outcome().via.unwrap()
     }
 
     /// Waits until every endpoint has a connection.

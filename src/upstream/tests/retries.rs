@@ -7,7 +7,7 @@ use super::{
     *,
 };
 use crate::{
-    call::{Journal, Via},
+    call::Journal,
     config::{Again, AttemptPolicy, Codes, RetryPolicy, RetryThrottling},
 };
 
@@ -38,7 +38,7 @@ async fn check(kind: Kind, policy: AttemptPolicy, says: &'static [Say], expect: 
     let script = Script::start(|call| says[call.min(says.len() - 1)]).await;
     let way = way(&[&script], kind, policy);
     let answer = within(way.call(request())).await;
-    let attempts = answer.as_ref().ok().map(|answer| answer.extensions().get::<Via>().unwrap().attempts);
+    let attempts = answer.is_ok().then(|| way.via().attempts);
     let found = code(answer).await;
     assert_eq!((found, script.calls()), expect, "{kind:?} {says:?}");
     assert!(attempts.is_none_or(|attempts| attempts as usize == expect.1), "{attempts:?}");

@@ -54,8 +54,7 @@ async fn sent(way: &Way, metadata: &[(&str, &str)]) -> (Address, Response) {
     };
     let headers = metadata.iter().map(header).collect();
     let response = within(way.send(headers, Body::full(frame::encode(b"")))).await.unwrap();
-    let via = response.extensions().get::<crate::call::Via>().unwrap().endpoint.clone();
-    (via, response)
+    (way.via().endpoint, response)
 }
 
 fn with_sessions(cluster: &mut config::Cluster) {

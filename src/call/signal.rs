@@ -1,7 +1,8 @@
-//! The moment at which a worker ends what outlasts a shutdown.
+//! The moment from which a worker begins no further call, and the one at which it ends those that outlast a shutdown.
 //!
-//! Every call listens for it, and nearly none will hear it. So what a call pays is one lock that no other thread wants, to
-//! put its waker into a slot, and one more to take it out; a `CancellationToken` costs several of each.
+//! Every connection and every call listens for one, and nearly none will hear it. So what they pay is one lock that no
+//! other thread wants, to put a waker into a slot, and one more to take it out; a `CancellationToken` costs several of
+//! each.
 
 use std::{
     future::Future,
@@ -14,12 +15,12 @@ use parking_lot::Mutex;
 
 /// Fires once, for everyone.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Cut(Arc<Mutex<Slots>>);
+pub struct Signal(Arc<Mutex<Slots>>);
 
 /// Waits for it; one at a time may be polled by a task.
 #[derive(Debug)]
-pub(super) struct Watch {
-    cut: Cut,
+pub struct Watch {
+    signal: Signal,
     slot: Option<usize>,
 }
 
@@ -31,9 +32,9 @@ struct Slots {
     free: Vec<usize>,
 }
 
-impl Cut {
+impl Signal {
     /// Ends the wait of all that wait, and of all that will.
-    pub(super) fn fire(&self) {
+    pub fn fire(&self) {
         let mut slots = self.0.lock();
         slots.fired = true;
         let wakers: Vec<_> = slots.wakers.iter_mut().filter_map(Option::take).collect();
@@ -43,8 +44,9 @@ impl Cut {
         }
     }
 
-    pub(super) fn watch(&self) -> Watch {
-        Watch { cut: self.clone(), slot: None }
+    /// Waits for it.
+    pub fn watch(&self) -> Watch {
+        Watch { signal: self.clone(), slot: None }
     }
 }
 
@@ -53,7 +55,7 @@ impl Future for Watch {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let this = &mut *self;
-        let mut slots = this.cut.0.lock();
+        let mut slots = this.signal.0.lock();
         if slots.fired {
             return Poll::Ready(());
         }
@@ -71,7 +73,7 @@ impl Future for Watch {
 impl Drop for Watch {
     fn drop(&mut self) {
         let Some(index) = self.slot else { return };
-        let mut slots = self.cut.0.lock();
+        let mut slots = self.signal.0.lock();
         let waker = slots.wakers.get_mut(index).and_then(Option::take);
         slots.free.push(index);
         drop(slots);
@@ -97,39 +99,39 @@ mod tests {
 
     #[tokio::test]
     async fn all_that_wait_hear_it_and_those_that_come_later() {
-        let cut = Cut::default();
-        let waits: Vec<_> = (0..3).map(|_| tokio::spawn(cut.watch())).collect();
+        let signal = Signal::default();
+        let waits: Vec<_> = (0..3).map(|_| tokio::spawn(signal.watch())).collect();
         tokio::task::yield_now().await;
-        assert!(cut.watch().now_or_never().is_none());
-        cut.fire();
+        assert!(signal.watch().now_or_never().is_none());
+        signal.fire();
         for wait in waits {
             wait.await.unwrap();
         }
-        assert!(cut.watch().now_or_never().is_some());
+        assert!(signal.watch().now_or_never().is_some());
     }
 
     #[tokio::test]
     async fn slots_are_used_again() {
-        let cut = Cut::default();
+        let signal = Signal::default();
         for _ in 0..10 {
-            let (mut one, mut other) = (cut.watch(), cut.watch());
+            let (mut one, mut other) = (signal.watch(), signal.watch());
             for _ in 0..2 {
                 assert!((&mut one).now_or_never().is_none() && (&mut other).now_or_never().is_none());
             }
         }
-        let slots = cut.0.lock();
+        let slots = signal.0.lock();
         assert_eq!((slots.wakers.len(), slots.free.len()), (2, 2));
         assert!(slots.wakers.iter().all(Option::is_none));
     }
 
     #[tokio::test]
     async fn a_wait_that_moves_to_another_task_is_woken_there() {
-        let cut = Cut::default();
-        let mut watch = cut.watch();
+        let signal = Signal::default();
+        let mut watch = signal.watch();
         assert!((&mut watch).now_or_never().is_none());
         let moved = tokio::spawn(watch);
         tokio::task::yield_now().await;
-        cut.fire();
+        signal.fire();
         moved.await.unwrap();
     }
 }
