@@ -139,8 +139,8 @@ impl Lane {
             if tokio::time::timeout_at(until.min(deadline), changed).await.is_err() {
                 let late = context.deadline.is_some_and(|deadline| deadline <= Instant::now());
                 return Err(match wait {
-                    Wait::Connection if late => self.late(DeadlineIn::Connect),
-                    Wait::Stream if late => self.late(DeadlineIn::Queue),
+                    Wait::Connection if late => Self::late(before, DeadlineIn::Connect),
+                    Wait::Stream if late => Self::late(before, DeadlineIn::Queue),
                     Wait::Stream => self.shed(
                         Shed::QueueTimeout,
                         "every connection has as many streams as it may (circuit_breakers.queue_timeout)",
@@ -173,8 +173,8 @@ impl Lane {
         Failed::new(Class::Final, CallError::overloaded(self.cluster().name(), why))
     }
 
-    fn late(&self, waiting: DeadlineIn) -> Failed {
-        Failed::new(Class::Final, CallError::deadline_exceeded(false).waiting_in(waiting))
+    fn late(before: bool, waiting: DeadlineIn) -> Failed {
+        Failed::new(Class::Final, CallError::deadline_exceeded(before).waiting_in(waiting))
     }
 
     fn unreached(&self) -> Failed {

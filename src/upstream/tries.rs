@@ -96,14 +96,7 @@ pub(super) async fn place(
     outgoing: &Outgoing,
     history: &History,
 ) -> Result<Permit, Failed> {
-    let wish = steer.wish(&history.tried);
-    let permit = lane.acquire(wish, outgoing.context(), history.attempts > 0).await;
-    permit.map_err(|failed| {
-        if failed.is_late() && history.attempts > 0 {
-            return Failed::new(Class::Final, CallError::deadline_exceeded(true));
-        }
-        failed
-    })
+    lane.acquire(steer.wish(&history.tried), outgoing.context(), history.attempts > 0).await
 }
 
 /// One try on the place that it has.

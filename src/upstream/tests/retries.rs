@@ -193,6 +193,24 @@ async fn an_attempt_that_takes_too_long_is_cancelled_and_tried_again() {
 }
 
 #[tokio::test]
+async fn a_deadline_that_passes_before_the_next_attempt_leaves_the_outcome_unknown() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let mut way = Way::with(&[listener.local_addr().unwrap()], Kind::Unary, |_| {});
+    way.context.attempts = Arc::new(policy(true));
+    way.context.deadline = Some(Instant::now() + Duration::from_millis(300));
+    // Hangs up when it has the call, and never again says a word.
+    let backend = async {
+        let (socket, _) = listener.accept().await.unwrap();
+        let mut connection = h2::server::handshake(socket).await.unwrap();
+        connection.accept().await.unwrap().unwrap();
+    };
+    let (error, ()) = within(async { tokio::join!(way.call(request()), backend) }).await;
+    let error = error.unwrap_err();
+    assert_eq!((error.status().code(), error.reason()), (Code::DeadlineExceeded, Some("OUTCOME_UNKNOWN")));
+    assert_eq!(error.deadline_in(), Some(DeadlineIn::Connect));
+}
+
+#[tokio::test]
 async fn an_attempt_goes_where_none_has_been() {
     let bad = Script::start(|_| Say::Only(14)).await;
     let good = Script::start(|_| Say::Message).await;
