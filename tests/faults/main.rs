@@ -69,7 +69,8 @@ use verdict::Verdict;
 
 /// Runs a scenario over Edgeway, bounded in time, and holds it to what is expected.
 async fn check(scenario: impl Future<Output = Verdict>) {
-    let verdict = tokio::time::timeout(Duration::from_secs(120), scenario).await;
+    let most = Duration::from_secs(if is_full() { 300 } else { 120 });
+    let verdict = tokio::time::timeout(most, scenario).await;
     verdict.expect("the scenario ends").holds();
 }
 
