@@ -11,7 +11,7 @@ use super::{
     connection::Exchange,
     download,
     failure::{Class, Failed},
-    lane::Permit,
+    permit::Permit,
     tally::Tally,
     upload::{Source, Upload},
 };

@@ -13,14 +13,8 @@ use tokio_util::task::AbortOnDropHandle;
 use tower::Service;
 
 use super::{
-    attempt,
-    attempt::Outgoing,
-    cluster::Cluster,
-    connection::Connection,
-    control,
-    endpoint::Endpoint,
-    failure::Failed,
-    lane::{Lane, Permit},
+    attempt, attempt::Outgoing, cluster::Cluster, connection::Connection, control, endpoint::Endpoint,
+    failure::Failed, lane::Lane, permit::Permit,
 };
 use crate::{
     call::{Context, Inbound, Kind, Response},

@@ -6,7 +6,6 @@ use std::sync::{
 };
 
 use arc_swap::{ArcSwap, Guard};
-use http::HeaderMap;
 use parking_lot::Mutex;
 use tokio::{
     sync::{Notify, watch},
@@ -15,14 +14,13 @@ use tokio::{
 
 use super::{
     balance::{self, Balancer},
-    brakes::{Admitted, Overflow, RetryPlace},
+    brakes::{Admitted, Overflow},
     cluster::{Cluster, Clusters},
     connection::Connection,
     endpoint::Endpoint,
     grow,
     link::{Link, Phase},
-    orca,
-    outlier::{Trial, Verdict},
+    permit::Permit,
     queue::Queue,
     snapshot::{Snapshot, Wish},
 };
@@ -62,23 +60,6 @@ struct Links {
     listed: Vec<Arc<Link>>,
     /// To endpoints that discovery no longer lists, while sessions may stay with them.
     leaving: Vec<Arc<Link>>,
-}
-
-/// The right to one stream on one connection; counts as load until it is dropped.
-#[derive(Debug)]
-pub(super) struct Permit {
-    link: Arc<Link>,
-    connection: Arc<Connection>,
-    lane: Arc<Lane>,
-    /// Whether it is for a stream.
-    stream: bool,
-    trial: Trial,
-    /// Its place among the retries of the cluster, if it is one.
-    retry: Option<RetryPlace>,
-    /// Its place under a limit that follows latency, if there is one.
-    admitted: Option<Admitted>,
-    /// Whether it is no call of a client, and so neither load nor a verdict.
-    apart: bool,
 }
 
 /// What a look at the snapshot found.
@@ -135,6 +116,11 @@ impl Lane {
 
     pub(super) fn cluster(&self) -> &Arc<Cluster> {
         &self.cluster
+    }
+
+    /// How it chooses.
+    pub(super) fn balancer(&self) -> &Balancer {
+        &self.balancer
     }
 
     pub(super) fn cut(&self) -> &Signal {
@@ -245,8 +231,7 @@ impl Lane {
     ) -> Option<Permit> {
         let link = self.link(endpoint)?;
         let connection = connections.find(|connection| connection.reserve())?;
-        let (lane, trial) = (Arc::clone(self), Trial::new(false));
-        Some(Permit { link, connection, lane, stream: true, trial, retry: None, admitted: None, apart: true })
+        Some(Permit::apart(Arc::clone(self), link, connection))
     }
 
     fn link(&self, endpoint: &Arc<Endpoint>) -> Option<Arc<Link>> {
@@ -305,115 +290,13 @@ impl Lane {
         probe: bool,
         admitted: Option<Admitted>,
     ) -> Permit {
-        link.endpoint.call_started(stream);
+        let permit = Permit::new(Arc::clone(self), Arc::clone(link), connection, stream, probe, admitted);
         link.chosen(self.choices.fetch_add(1, Relaxed));
-        let (link, lane) = (Arc::clone(link), Arc::clone(self));
-        Permit {
-            link,
-            connection,
-            lane,
-            stream,
-            trial: Trial::new(probe),
-            retry: None,
-            admitted,
-            apart: false,
-        }
+        permit
     }
 
     /// Whether there is an endpoint for a call that has not been tried.
     pub(super) fn has_other(&self, wish: Wish<'_>) -> bool {
         self.snapshot().has_other(&self.balancer, wish)
-    }
-}
-
-impl Permit {
-    pub(super) fn connection(&self) -> &Arc<Connection> {
-        &self.connection
-    }
-
-    pub(super) fn endpoint(&self) -> &Arc<Endpoint> {
-        &self.link.endpoint
-    }
-
-    pub(super) fn lane(&self) -> &Lane {
-        &self.lane
-    }
-
-    /// The call is a further try of one that failed.
-    pub(super) fn counts_as_retry(&mut self, place: Option<RetryPlace>) {
-        self.retry = place;
-    }
-
-    /// Takes what the backend reports of its load at the end of an answer, where weights are made of it.
-    pub(super) fn reported(&self, trailers: &HeaderMap) {
-        if let Some(config) = self.lane.balancer.reports()
-            && let Some(weight) = orca::from_trailers(trailers).and_then(|report| report.weight(config))
-        {
-            self.endpoint().traits().reported.set(weight, Instant::now());
-        }
-    }
-
-    /// How the attempt goes, by which its endpoint is judged.
-    pub(super) fn trial(&self) -> &Trial {
-        &self.trial
-    }
-
-    /// The attempt was sent.
-    pub(super) fn sent(&mut self, at: Instant, deadline: Option<Instant>) {
-        self.trial.sent(at, deadline);
-        if let Some(admitted) = &mut self.admitted {
-            admitted.sent(at);
-        }
-    }
-
-    /// Its answer has begun and goes on.
-    pub(super) fn answered(&mut self) {
-        let probe = self.trial.answered();
-        if probe {
-            self.judge(Verdict::Success, probe);
-        }
-    }
-
-    /// The attempt ended with this error.
-    pub(super) fn broke(&self, error: &h2::Error) {
-        self.trial.broke(error, || self.connection.is_first_lost());
-    }
-
-    /// Nobody waits for the attempt any more: what its endpoint is judged by has happened, though its place is not free.
-    pub(super) fn abandoned(&mut self) {
-        if !self.apart {
-            self.close();
-            self.trial = Trial::new(false);
-        }
-    }
-
-    fn close(&mut self) {
-        let is_late = self.admitted.is_some() && self.trial.is_due();
-        let (verdict, probe) = self.trial.close();
-        if let Some(admitted) = &mut self.admitted
-            && (verdict == Verdict::Success || is_late)
-        {
-            admitted.took_its_time();
-        }
-        self.judge(verdict, probe);
-    }
-
-    fn judge(&self, verdict: Verdict, probe: bool) {
-        let cluster = &self.lane.cluster;
-        if let Some(detector) = cluster.outlier() {
-            detector.judge(cluster, &self.link.endpoint, verdict, probe);
-        }
-    }
-}
-
-impl Drop for Permit {
-    fn drop(&mut self) {
-        if !self.apart {
-            self.link.endpoint.call_ended(self.stream);
-            self.close();
-            self.lane.cluster.brakes().breaker.request_ended();
-        }
-        self.connection.release();
-        self.lane.queue.wake_one();
     }
 }

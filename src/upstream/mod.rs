@@ -6,6 +6,7 @@
 //!   Lane      one worker's side of a cluster: what is ready, who waits             one per worker and cluster
 //!     Link    one worker's way to one endpoint: connects, reconnects, retires      one per worker and endpoint
 //!       Connection   one HTTP/2 connection and its stream gate                     up to `connections_per_endpoint`
+//!         Permit     the right to one stream on it                                 one per attempt
 //! Outbound    the tower service: picks an endpoint for each call, tries, tries again where that is safe
 //!   attempt   one try: send the head and body, receive head, body and status
 //! ```
@@ -43,6 +44,7 @@ mod orca;
 mod outbound;
 mod outlier;
 mod partings;
+mod permit;
 mod queue;
 mod reservation;
 mod retry;

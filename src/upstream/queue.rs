@@ -25,7 +25,8 @@ use tokio::{
 use super::{
     brakes::Overflow,
     failure::{Class, Failed},
-    lane::{Lane, Permit, Pick, Wait},
+    lane::{Lane, Pick, Wait},
+    permit::Permit,
     snapshot::Wish,
 };
 use crate::{

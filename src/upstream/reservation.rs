@@ -6,7 +6,8 @@ use tonic::Code;
 
 use super::{
     cluster::Cluster,
-    lane::{Lane, Lanes, Permit, Pick},
+    lane::{Lane, Lanes, Pick},
+    permit::Permit,
     snapshot::Wish,
 };
 

@@ -11,7 +11,8 @@ use super::{
     endpoint::Endpoint,
     failure::{Class, Failed},
     hedge,
-    lane::{Lane, Permit},
+    lane::Lane,
+    permit::Permit,
     retry::{Failure, History, Next, Stop},
     steer::Steer,
 };

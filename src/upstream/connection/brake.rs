@@ -37,7 +37,7 @@ use tonic::Code;
 
 use super::{STREAM_WINDOW, meter::Meter};
 use crate::upstream::{
-    lane::Permit,
+    permit::Permit,
     tally::{Orphan, Tally},
 };
 

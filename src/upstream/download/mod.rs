@@ -20,7 +20,7 @@ use super::{
     activity::Activity,
     connection::STREAM_WINDOW,
     failure::{self, Class, Failed},
-    lane::Permit,
+    permit::Permit,
     retry::Pushback,
     tally::Tally,
     upload::Upload,
