@@ -291,7 +291,7 @@ impl Cluster {
                     None => match leaving.remove(&member.address).and_then(|left| left.upgrade()) {
                         Some(back) => {
                             back.update(member);
-                            back.announced();
+                            back.reach().announced();
                             back
                         }
                         None => self.endpoint(member.clone()),

@@ -151,7 +151,8 @@ impl Cluster {
 
 impl Endpoint {
     fn describe(&self, leaving: bool, connections: Vec<ConnectionView>) -> EndpointView {
-        let backoff = self.resting_until().map(|until| until.saturating_duration_since(Instant::now()));
+        let backoff =
+            self.reach().resting_until().map(|until| until.saturating_duration_since(Instant::now()));
         let state = match backoff {
             _ if leaving => EndpointPhase::Draining,
             _ if self.connections() > 0 => EndpointPhase::Ready,
@@ -173,7 +174,7 @@ impl Endpoint {
             hash_key: member.hash_key.as_deref().map(str::to_owned),
             calls_in_flight: self.calls(),
             backoff: backoff.filter(|_| state == EndpointPhase::Backoff),
-            error: self.error(),
+            error: self.reach().error(),
             last_disconnect: self.partings().last().map(Label::label),
             connections,
         }

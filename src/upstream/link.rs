@@ -84,16 +84,16 @@ impl Link {
         match self.phase.load(Relaxed) {
             _ if !self.tenures.lock().is_empty() => Phase::Ready,
             // Another worker's success is as good as an own one: this link is about to connect as well.
-            phase if phase == Phase::Resting as u8 && !self.endpoint.is_free() => Phase::Resting,
+            phase if phase == Phase::Resting as u8 && !self.endpoint.reach().is_free() => Phase::Resting,
             // And so is another worker's failure: the address rests for all.
-            _ if self.endpoint.is_resting() => Phase::Resting,
+            _ if self.endpoint.reach().is_resting() => Phase::Resting,
             _ => Phase::Connecting,
         }
     }
 
     /// Whether a connection is being made, and nobody has failed to since the last one.
     pub(super) fn is_hopeful(&self) -> bool {
-        self.phase() == Phase::Connecting && self.endpoint.is_free()
+        self.phase() == Phase::Connecting && self.endpoint.reach().is_free()
     }
 
     /// Discovery no longer lists the endpoint: no further call, open ones may finish.
@@ -158,7 +158,7 @@ impl Link {
                     () = self.removed.cancelled() => return,
                     ticket = self.endpoint.ticket() => break ticket,
                     // Another worker's attempt has failed: calls that wait for this link's learn it.
-                    () = self.endpoint.changed() => lane.publish(),
+                    () = self.endpoint.reach().changed() => lane.publish(),
                 }
             };
             self.set(Phase::Connecting);

@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! Cluster     the backends of one name: discovery feeds it endpoints               one per cluster
-//!   Endpoint  one address: calls in flight, backoff, what it last failed of        one per address
+//!   Endpoint  one address: calls in flight, whether it takes further ones          one per address
+//!     Reach   whether it may be tried: backoff, what it last failed of             one per address
 //!   Lane      one worker's side of a cluster: what is ready, who waits             one per worker and cluster
 //!     Link    one worker's way to one endpoint: connects, reconnects, retires      one per worker and endpoint
 //!       Connection   one HTTP/2 connection and its stream gate                     up to `connections_per_endpoint`
@@ -46,6 +47,7 @@ mod outlier;
 mod partings;
 mod permit;
 mod queue;
+mod reach;
 mod reservation;
 mod retry;
 mod snapshot;

@@ -55,9 +55,9 @@ impl Tenure {
         let patience = self.until_it_leaves(&link, &lane).await;
         link.left(&self, &lane);
         if self.connection.is_dead() {
-            link.endpoint.died();
+            link.endpoint.reach().died();
         } else {
-            link.endpoint.disconnected(opened.elapsed(), self.connection.has_answered());
+            link.endpoint.reach().disconnected(opened.elapsed(), self.connection.has_answered());
         }
         drop(ready);
         let _draining = metrics.connection(ConnectionState::Draining);

@@ -188,7 +188,7 @@ async fn the_last_that_takes_calls_stays() {
     let cluster = cluster(3, OutlierDetection { max_ejection_percent: 100, ..consecutive() }).await;
     let endpoints = cluster.snapshot();
     endpoints[0].set_healthy(false);
-    endpoints[1].disconnected(Duration::from_secs(5), true);
+    endpoints[1].reach().disconnected(Duration::from_secs(5), true);
     judge(&cluster, 2, Verdict::Failure, 50);
     assert!(out(&cluster).is_empty());
     endpoints[0].set_healthy(true);
