@@ -10,25 +10,18 @@ use parking_lot::Mutex;
 use tokio::sync::{Notify, futures::Notified, watch};
 
 use super::{
-    Lanes,
     balance::{self, Sessions},
     brakes::{Brakes, Budget},
-    discover,
     endpoint::Endpoint,
     failover::Lacking,
-    health,
     lane::Lane,
     member::Member,
-    orca,
-    outlier::{self, Detector},
+    outlier::Detector,
     tls::Tls,
 };
 use crate::{
     config::{self, Address, Target},
-    telemetry::{
-        Metrics,
-        metrics::{ClusterMetrics, DiscoveryResult},
-    },
+    telemetry::metrics::{ClusterMetrics, DiscoveryResult},
 };
 
 /// The endpoints of one name, shared by all workers.
@@ -57,10 +50,6 @@ pub struct Cluster {
     tls: Option<Arc<Tls>>,
 }
 
-/// All clusters of a configuration; a cluster's place in it is its index.
-#[derive(Clone, Debug)]
-pub struct Clusters(Arc<[Arc<Cluster>]>);
-
 /// What `/readyz` says of a cluster's endpoints.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Health {
@@ -72,48 +61,14 @@ pub struct Health {
     pub reason: Option<String>,
 }
 
-impl Clusters {
-    /// Clusters without endpoints; [`Clusters::discover`] brings them.
-    pub fn new(clusters: impl IntoIterator<Item = config::Cluster>, metrics: &Metrics) -> Self {
-        let replay = Arc::<Budget>::default();
-        let clusters = clusters.into_iter().enumerate().map(|(index, config)| {
-            let metrics = metrics.cluster(&config.name, &config.target.to_string(), config.tls.is_some());
-            Arc::new(Cluster::new(index, config, Arc::clone(&replay), metrics))
-        });
-        Self(clusters.collect())
-    }
-
-    /// Starts discovery of every cluster, and watching its TLS files, on the current runtime.
-    pub fn discover(&self) {
-        for cluster in self.iter() {
-            tokio::spawn(discover::run(Arc::clone(cluster)));
-            if let Some(tls) = &cluster.tls {
-                tokio::spawn(Arc::clone(tls).follow(cluster.shared_name()));
-            }
-        }
-    }
-
-    /// Starts health checks, outlier detection and streams of load reports, as configured, on the current runtime.
-    ///
-    /// With a health check no endpoint takes a call before this: checks go over the connections of `workers`.
-    pub fn guard(&self, workers: &[Lanes]) {
-        for cluster in self.iter() {
-            let lanes: Arc<[_]> =
-                workers.iter().filter_map(|lanes| lanes.lane(cluster)).map(Arc::clone).collect();
-            tokio::spawn(health::run(Arc::clone(cluster), Arc::clone(&lanes)));
-            tokio::spawn(orca::run(Arc::clone(cluster), lanes));
-            tokio::spawn(outlier::run(Arc::clone(cluster)));
-        }
-    }
-
-    /// In the order of their indices.
-    pub fn iter(&self) -> impl Iterator<Item = &Arc<Cluster>> {
-        self.0.iter()
-    }
-}
-
 impl Cluster {
-    fn new(index: usize, config: config::Cluster, replay: Arc<Budget>, metrics: Arc<ClusterMetrics>) -> Self {
+    /// One without endpoints; `index` is its place among all clusters.
+    pub(super) fn new(
+        index: usize,
+        config: config::Cluster,
+        replay: Arc<Budget>,
+        metrics: Arc<ClusterMetrics>,
+    ) -> Self {
         let authority = authority(&config);
         let tls = config.tls.clone().map(|tls| Arc::new(Tls::new(tls, &config.target, &config.name)));
         let outlier = config.outlier_detection.clone().map(Detector::new);
@@ -218,8 +173,8 @@ impl Cluster {
     }
 
     /// How its connections are secured.
-    pub(super) fn tls(&self) -> Option<&Tls> {
-        self.tls.as_deref()
+    pub(super) fn tls(&self) -> Option<&Arc<Tls>> {
+        self.tls.as_ref()
     }
 
     /// Whether a further connection may be opened beside those that its endpoints have (`max_connections`).
@@ -421,6 +376,7 @@ fn authority(config: &config::Cluster) -> Authority {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::telemetry::Metrics;
 
     #[test]
     fn endpoints_that_stay_keep_their_state() {

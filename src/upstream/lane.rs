@@ -15,7 +15,8 @@ use tokio::{
 use super::{
     balance::{self, Balancer},
     brakes::{Admitted, Overflow},
-    cluster::{Cluster, Clusters},
+    cluster::Cluster,
+    clusters::Clusters,
     connection::Connection,
     endpoint::Endpoint,
     grow,

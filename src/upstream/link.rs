@@ -211,8 +211,9 @@ impl Link {
     async fn open(&self, cluster: &Cluster) -> Result<Connection, ConnectError> {
         let metrics = cluster.metrics();
         let connecting = metrics.connection(ConnectionState::Connecting);
-        let (address, settings) = (self.endpoint.address(), &cluster.config().connection);
-        let opened = Connection::open(address, cluster.tls(), settings, self.endpoint.pace()).await;
+        let (address, tls) = (self.endpoint.address(), cluster.tls().map(Arc::as_ref));
+        let settings = &cluster.config().connection;
+        let opened = Connection::open(address, tls, settings, self.endpoint.pace()).await;
         drop(connecting);
         metrics.connected(opened.as_ref().map_or_else(ConnectError::result, |_| ConnectResult::Success));
         opened

@@ -1,6 +1,7 @@
 //! The way out: clusters, endpoints, connections, attempts. Knows no schema, no JSON and no inbound protocol.
 //!
 //! ```text
+//! Clusters    all of them: starts discovery, checks and what else runs for each    one per gateway
 //! Cluster     the backends of one name: discovery feeds it endpoints               one per cluster
 //!   Endpoint  one address: calls in flight, whether it takes further ones          one per address
 //!     Reach   whether it may be tried: backoff, what it last failed of             one per address
@@ -26,6 +27,7 @@ mod backoff;
 mod balance;
 mod brakes;
 mod cluster;
+mod clusters;
 mod connection;
 mod control;
 mod describe;
@@ -59,7 +61,8 @@ mod tries;
 mod upload;
 
 pub(crate) use balance::request_hash;
-pub use cluster::{Cluster, Clusters, Health};
+pub use cluster::{Cluster, Health};
+pub use clusters::Clusters;
 pub use control::Control;
 pub use describe::{ClusterView, ConnectionView, EndpointPhase, EndpointView};
 pub use endpoint::Endpoint;
