@@ -15,13 +15,13 @@ use super::{
     endpoint::Endpoint,
     failover::Lacking,
     lane::Lane,
-    member::Member,
     outlier::Detector,
+    roster::Roster,
     tls::Tls,
 };
 use crate::{
     config::{self, Address, Target},
-    telemetry::metrics::{ClusterMetrics, DiscoveryResult},
+    telemetry::metrics::ClusterMetrics,
 };
 
 /// The endpoints of one name, shared by all workers.
@@ -31,12 +31,7 @@ pub struct Cluster {
     name: Arc<str>,
     config: Arc<config::Cluster>,
     authority: Authority,
-    /// `None` until discovery answered for the first time.
-    endpoints: watch::Sender<Option<Arc<[Arc<Endpoint>]>>>,
-    /// Endpoints that discovery no longer lists and that still have calls or connections.
-    leaving: Mutex<BTreeMap<Address, Weak<Endpoint>>>,
-    discovery_error: Mutex<Option<String>>,
-    resolve_now: Notify,
+    roster: Roster,
     connects: watch::Sender<u64>,
     lanes: Mutex<Vec<Weak<Lane>>>,
     brakes: Brakes,
@@ -72,6 +67,7 @@ impl Cluster {
         let authority = authority(&config);
         let tls = config.tls.clone().map(|tls| Arc::new(Tls::new(tls, &config.target, &config.name)));
         let outlier = config.outlier_detection.clone().map(Detector::new);
+        let config = Arc::new(config);
         Self {
             index,
             name: config.name.as_str().into(),
@@ -79,12 +75,9 @@ impl Cluster {
             lacking: Lacking::default(),
             seed: fastrand::u64(..),
             sessions: config.session_affinity.as_ref().map(|config| Arc::new(Sessions::new(config))),
-            config: Arc::new(config),
+            roster: Roster::new(Arc::clone(&config), Arc::clone(&metrics)),
+            config,
             authority,
-            endpoints: watch::Sender::new(None),
-            leaving: Mutex::default(),
-            discovery_error: Mutex::default(),
-            resolve_now: Notify::new(),
             connects: watch::Sender::new(0),
             lanes: Mutex::default(),
             published: Notify::new(),
@@ -111,7 +104,22 @@ impl Cluster {
 
     /// Its endpoints in the order of their addresses; empty until discovery has answered.
     pub fn snapshot(&self) -> Arc<[Arc<Endpoint>]> {
-        self.endpoints.borrow().clone().unwrap_or_default()
+        self.roster.listed()
+    }
+
+    /// Endpoints that discovery no longer lists, and on which calls go on.
+    pub fn leaving(&self) -> Vec<Arc<Endpoint>> {
+        self.roster.leaving()
+    }
+
+    /// Who its endpoints are.
+    pub(super) fn roster(&self) -> &Roster {
+        &self.roster
+    }
+
+    /// Which endpoints calls may use has changed: every lane makes its snapshot anew.
+    pub(super) fn touch(&self) {
+        self.roster.touch();
     }
 
     /// Those of its endpoints that this process keeps connections to.
@@ -187,92 +195,9 @@ impl Cluster {
         self.snapshot().iter().map(|endpoint| endpoint.connections()).sum()
     }
 
-    pub(super) fn endpoints(&self) -> watch::Receiver<Option<Arc<[Arc<Endpoint>]>>> {
-        self.endpoints.subscribe()
-    }
-
     /// Who decides which endpoints are left out for their failures.
     pub(super) fn outlier(&self) -> Option<&Detector> {
         self.outlier.as_ref()
-    }
-
-    /// Whether discovery has yet to answer for the first time.
-    pub(super) fn is_resolving(&self) -> bool {
-        self.endpoints.borrow().is_none() && self.discovery_error.lock().is_none()
-    }
-
-    /// Whether discovery has found anyone.
-    pub(super) fn has_endpoints(&self) -> bool {
-        self.endpoints.borrow().as_ref().is_some_and(|endpoints| !endpoints.is_empty())
-    }
-
-    /// Whether any worker has a connection to any of them.
-    pub(super) fn is_connected(&self) -> bool {
-        let endpoints = self.endpoints.borrow();
-        endpoints.iter().any(|endpoints| endpoints.iter().any(|endpoint| endpoint.connections() > 0))
-    }
-
-    /// Endpoints that discovery no longer lists, and on which calls go on.
-    pub fn leaving(&self) -> Vec<Arc<Endpoint>> {
-        self.leaving.lock().values().filter_map(Weak::upgrade).collect()
-    }
-
-    /// Takes discovery's answer: endpoints that stay keep their state, new ones join, the others leave. One that is
-    /// listed again before its last call has ended is the same as before.
-    pub(super) fn resolved(&self, members: impl IntoIterator<Item = impl Into<Member>>) {
-        let known = self.snapshot();
-        let known: BTreeMap<_, _> = known.iter().map(|endpoint| (endpoint.address(), endpoint)).collect();
-        let members = members.into_iter().map(Into::into);
-        let wanted: BTreeMap<Address, Member> =
-            members.map(|member| (member.address.clone(), member)).collect();
-        *self.discovery_error.lock() = None;
-        self.metrics.discovered(if wanted.is_empty() {
-            DiscoveryResult::Empty
-        } else {
-            DiscoveryResult::Found
-        });
-        let mut leaving = self.leaving.lock();
-        leaving.retain(|_, endpoint| endpoint.strong_count() > 0);
-        self.endpoints.send_if_modified(|current| {
-            let same_members = wanted.keys().eq(known.keys().copied());
-            let mut same = current.is_some() && same_members;
-            let endpoints: Arc<[_]> = wanted
-                .values()
-                .map(|member| match known.get(&member.address) {
-                    Some(known) => {
-                        same &= !known.update(member);
-                        Arc::clone(known)
-                    }
-                    None => match leaving.remove(&member.address).and_then(|left| left.upgrade()) {
-                        Some(back) => {
-                            back.update(member);
-                            back.reach().announced();
-                            back
-                        }
-                        None => self.endpoint(member.clone()),
-                    },
-                })
-                .collect();
-            if !same {
-                let gone = known.iter().filter(|(address, _)| !wanted.contains_key(**address));
-                leaving
-                    .extend(gone.map(|(address, endpoint)| ((*address).clone(), Arc::downgrade(endpoint))));
-                if !same_members {
-                    let listed: Vec<_> = wanted.keys().map(ToString::to_string).collect();
-                    tracing::info!(cluster = %self.name, endpoints = ?listed, "endpoints changed");
-                }
-                *current = Some(endpoints);
-            }
-            !same
-        });
-    }
-
-    fn endpoint(&self, member: Member) -> Arc<Endpoint> {
-        let metrics = self.metrics.endpoint(&member.address.to_string());
-        let endpoint = Endpoint::new(member, metrics);
-        // One that is checked has yet to prove itself.
-        endpoint.set_healthy(self.config.health_check.is_none());
-        Arc::new(endpoint)
     }
 
     /// A lane's links or connections have come or gone.
@@ -285,16 +210,6 @@ impl Cluster {
         self.published.notified()
     }
 
-    /// Which endpoints calls may use has changed: every lane makes its snapshot anew.
-    pub(super) fn touch(&self) {
-        self.endpoints.send_modify(|_| {});
-    }
-
-    /// Why the last answer of discovery was none.
-    pub(super) fn discovery_error(&self) -> Option<String> {
-        self.discovery_error.lock().clone()
-    }
-
     /// A worker's side of it has come.
     pub(super) fn joined(&self, lane: &Arc<Lane>) {
         self.lanes.lock().push(Arc::downgrade(lane));
@@ -305,45 +220,15 @@ impl Cluster {
         self.lanes.lock().iter().filter_map(Weak::upgrade).collect()
     }
 
-    /// Discovery failed; the endpoints it last found stay.
-    pub(super) fn resolve_failed(&self, error: String) {
-        let mut known = self.discovery_error.lock();
-        if known.as_ref() != Some(&error) {
-            tracing::warn!(cluster = %self.name, target = %self.config.target, error, "discovery failed, the last good answer stays");
-        }
-        *known = Some(error);
-        drop(known);
-        self.metrics.discovered(DiscoveryResult::Failed);
-        // Calls that wait for the first answer learn that it is not coming.
-        self.touch();
-    }
-
     pub(super) fn connected(&self) {
         self.connects.send_modify(|count| *count += 1);
-    }
-
-    /// A connection that is refused or ends often means that the address has moved: discovery looks again without
-    /// waiting for its next turn.
-    pub(super) fn look_again(&self) {
-        self.resolve_now.notify_one();
-    }
-
-    pub(super) async fn resolve_now(&self) {
-        self.resolve_now.notified().await;
     }
 
     /// Why no call can be sent, in one line without addresses.
     pub(super) fn why_down(&self) -> String {
         let endpoints = self.snapshot();
         if endpoints.is_empty() {
-            let target = &self.config.target;
-            return match &*self.discovery_error.lock() {
-                // Clients read it too: paths, and what stands in files, are for the log and `/clusters`.
-                Some(_) if matches!(target, Target::File(_)) => "the list of endpoints cannot be used".into(),
-                None if matches!(target, Target::File(_)) => "the list of endpoints is empty".into(),
-                Some(error) => format!("{target} has no address: {error}"),
-                None => format!("{target} is being resolved"),
-            };
+            return self.roster.why_empty();
         }
         let mut errors: BTreeMap<String, usize> = BTreeMap::new();
         for endpoint in endpoints.iter() {
@@ -376,46 +261,18 @@ fn authority(config: &config::Cluster) -> Authority {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::telemetry::Metrics;
 
     #[test]
-    fn endpoints_that_stay_keep_their_state() {
-        let cluster = Cluster::new(
-            0,
-            config::Cluster::new("orders", Target::Dns { server: None, host: "orders".into(), port: 50051 }),
-            Arc::default(),
-            Metrics::new().cluster("orders", "dns:///orders:50051", false),
-        );
-        let addresses = |ports: &[u16]| {
-            ports.iter().map(|port| Address::Tcp(([127, 0, 0, 1], *port).into())).collect::<Vec<_>>()
-        };
-        assert!(cluster.is_resolving());
-        cluster.resolved(addresses(&[2, 1]));
-        let mut before = cluster.snapshot();
-        let mut changes = cluster.endpoints();
-        changes.mark_unchanged();
-
-        cluster.resolved(addresses(&[1, 2, 2]));
-        assert!(!changes.has_changed().unwrap(), "the same set in another order is no change");
-        cluster.resolved(addresses(&[3, 2]));
-        let after = cluster.snapshot();
-        assert!(Arc::ptr_eq(&before[1], &after[0]) && *after[1].address() == addresses(&[3])[0]);
-        let left = Arc::downgrade(&before[0]);
-        before = after;
-        assert!(left.upgrade().is_none() && cluster.leaving().is_empty(), "nobody holds it");
-
-        cluster.resolved(addresses(&[1, 3]));
-        assert!(Arc::ptr_eq(&cluster.snapshot()[1], &before[1]));
-        let held = Arc::clone(&cluster.snapshot()[1]);
-        drop(before);
-        cluster.resolved(addresses(&[1]));
-        assert_eq!(cluster.leaving().len(), 1);
-        cluster.resolved(addresses(&[1, 3]));
-        assert!(Arc::ptr_eq(&cluster.snapshot()[1], &held), "who comes back in time is the same");
-        assert_eq!(cluster.leaving().len(), 0);
-
-        cluster.resolve_failed("timed out".into());
-        assert_eq!(cluster.snapshot().len(), 2, "the last good answer stays");
-        assert_eq!(cluster.authority().as_str(), "orders:50051");
+    fn authority_is_the_name_of_the_target() {
+        for (target, expected) in [
+            ("dns:///orders:50051", "orders:50051"),
+            ("dns:///_grpc._tcp.orders.", "orders"),
+            ("file:endpoints.yaml", "named"),
+            ("ipv4:127.0.0.1:1,127.0.0.1:2", "127.0.0.1:1"),
+            ("unix:orders.sock", "localhost"),
+        ] {
+            let config = config::Cluster::new("named", target.parse().unwrap());
+            assert_eq!(authority(&config).as_str(), expected, "{target}");
+        }
     }
 }

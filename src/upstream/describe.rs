@@ -124,7 +124,7 @@ impl Cluster {
             name: self.name().to_owned(),
             target: self.config().target.to_string(),
             policy: policy(&self.config().load_balancing),
-            discovery_error: self.discovery_error(),
+            discovery_error: self.roster().discovery_error(),
             calls_in_flight: listed.iter().chain(&leaving).map(|endpoint| endpoint.calls()).sum(),
             breakers: self
                 .circuits()

@@ -131,7 +131,7 @@ impl Lane {
     /// Keeps one link per endpoint of the cluster, or of the subset of them that this gateway uses; links of endpoints
     /// that stay are not touched.
     async fn follow(self: Arc<Self>) {
-        let mut endpoints = self.cluster.endpoints();
+        let mut endpoints = self.cluster.roster().endpoints();
         let (size, seed) = (self.cluster.config().subset_size, self.cluster.seed());
         loop {
             let all = endpoints.borrow_and_update().clone().unwrap_or_default();
@@ -277,9 +277,9 @@ impl Lane {
         let links = self.links.lock();
         let connecting =
             links.listed.iter().any(|link| link.phase() == Phase::Connecting || link.endpoint.is_unchecked());
+        let roster = self.cluster.roster();
         // Discovery's answer reaches this worker a moment after it reaches `/readyz`.
-        let unlinked =
-            links.listed.is_empty() && (self.cluster.is_resolving() || self.cluster.has_endpoints());
+        let unlinked = links.listed.is_empty() && (roster.is_resolving() || roster.has_endpoints());
         if connecting || unlinked { Pick::Wait(Wait::Connection) } else { Pick::Down }
     }
 

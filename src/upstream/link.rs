@@ -184,7 +184,7 @@ impl Link {
                     self.asked.store(false, Relaxed);
                     self.set(Phase::Resting);
                     lane.publish();
-                    lane.cluster().look_again();
+                    lane.cluster().roster().look_again();
                 }
             }
         }

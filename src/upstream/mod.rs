@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! Clusters    all of them: starts discovery, checks and what else runs for each    one per gateway
-//! Cluster     the backends of one name: discovery feeds it endpoints               one per cluster
+//! Cluster     the backends of one name, and what holds for all calls to them       one per cluster
+//!   Roster    who they are: discovery feeds it endpoints                           one per cluster
 //!   Endpoint  one address: calls in flight, whether it takes further ones          one per address
 //!     Reach   whether it may be tried: backoff, what it last failed of             one per address
 //!   Lane      one worker's side of a cluster: what is ready, who waits             one per worker and cluster
@@ -52,6 +53,7 @@ mod queue;
 mod reach;
 mod reservation;
 mod retry;
+mod roster;
 mod snapshot;
 mod steer;
 mod tally;

@@ -157,7 +157,7 @@ impl Lane {
     fn connected_by(&self, started: Instant) -> Instant {
         let by = started + self.cluster().config().connection.connect_timeout;
         // Another worker's connection shows that the cluster lives, and that this one's is a moment away.
-        if self.cluster().is_connected() {
+        if self.cluster().roster().is_connected() {
             return by;
         }
         let empty_since = *self.queue.empty_since.lock();

@@ -85,7 +85,7 @@ impl Tenure {
             let widened = self.connection.widened();
             tokio::select! {
                 () = self.connection.closing() => {
-                    lane.cluster().look_again();
+                    lane.cluster().roster().look_again();
                     return FOREVER;
                 }
                 () = link.removed() => return config.drain_timeout,

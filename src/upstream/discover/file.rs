@@ -14,10 +14,10 @@ use std::{
 
 use crate::{
     config::{Listed, Report},
-    upstream::{cluster::Cluster, member::Member},
+    upstream::{member::Member, roster::Roster},
 };
 
-pub(super) async fn run(cluster: &Cluster, path: Arc<Path>) {
+pub(super) async fn run(roster: &Roster, path: Arc<Path>) {
     let mut known = None;
     loop {
         let (file, last) = (Arc::clone(&path), known);
@@ -27,11 +27,11 @@ pub(super) async fn run(cluster: &Cluster, path: Arc<Path>) {
             Ok(Look::Changed { stamp, outcome }) => {
                 known = stamp;
                 match outcome {
-                    Ok(listed) => cluster.resolved(Member::in_order(listed)),
-                    Err(why) => cluster.resolve_failed(why),
+                    Ok(listed) => roster.resolved(Member::in_order(listed)),
+                    Err(why) => roster.resolve_failed(why),
                 }
             }
-            Err(error) => cluster.resolve_failed(error.to_string()),
+            Err(error) => roster.resolve_failed(error.to_string()),
         }
         tokio::time::sleep(LOOK).await;
     }

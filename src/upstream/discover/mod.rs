@@ -26,11 +26,11 @@ use crate::config::Target;
 /// Keeps a cluster's endpoints true to its target; returns when they can no longer change.
 pub(super) async fn run(cluster: Arc<Cluster>) {
     match cluster.config().target.clone() {
-        Target::Static(addresses) => cluster.resolved(Member::in_order(addresses)),
+        Target::Static(addresses) => cluster.roster().resolved(Member::in_order(addresses)),
         Target::Dns { server, host, port } => {
             poll::run(&cluster, name::Name::new(&cluster, server, host, port)).await;
         }
         Target::Srv { server, name } => poll::run(&cluster, srv::Services::new(server, name)).await,
-        Target::File(path) => file::run(&cluster, path).await,
+        Target::File(path) => file::run(cluster.roster(), path).await,
     }
 }

@@ -31,6 +31,7 @@ pub(super) enum Miss {
 }
 
 pub(super) async fn run(cluster: &Cluster, mut name: impl LookUp) {
+    let roster = cluster.roster();
     let mut schedule = Schedule::new(cluster.config());
     let mut random = fastrand::Rng::new();
     loop {
@@ -39,15 +40,15 @@ pub(super) async fn run(cluster: &Cluster, mut name: impl LookUp) {
         let answer = answer.unwrap_or_else(|_| Err(Miss::Failed(format!("no answer within {PATIENCE:?}"))));
         let outcome = match answer {
             Ok(found) => {
-                cluster.resolved(found.members);
+                roster.resolved(found.members);
                 Outcome::Found { ttl: found.ttl }
             }
             Err(Miss::Absent(why)) => {
-                cluster.resolve_failed(why);
+                roster.resolve_failed(why);
                 Outcome::Absent
             }
             Err(Miss::Failed(why)) => {
-                cluster.resolve_failed(why);
+                roster.resolve_failed(why);
                 Outcome::Failed
             }
         };
@@ -56,7 +57,7 @@ pub(super) async fn run(cluster: &Cluster, mut name: impl LookUp) {
         match wait.soonest {
             Some(soonest) => tokio::select! {
                 () = next => {}
-                () = cluster.resolve_now() => tokio::time::sleep_until(asked + soonest).await,
+                () = roster.resolve_now() => tokio::time::sleep_until(asked + soonest).await,
             },
             None => next.await,
         }
@@ -177,7 +178,7 @@ mod tests {
     async fn lost_connections_ask_once_a_second_at_most() {
         let polled = poll([Ok(&[1][..])]);
         for _ in 0..1000 {
-            polled.cluster.look_again();
+            polled.cluster.roster().look_again();
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
         let gaps = polled.gaps();
@@ -189,7 +190,7 @@ mod tests {
     async fn a_server_that_fails_is_spared() {
         let polled = poll([failed()]);
         for _ in 0..500 {
-            polled.cluster.look_again();
+            polled.cluster.roster().look_again();
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
         let gaps = polled.gaps();

@@ -171,7 +171,7 @@ async fn calls_on_a_removed_endpoint_have_the_drain_timeout() {
     cluster.drain_timeout = Duration::from_secs(120);
     let way = Way::of(cluster, Kind::ServerStream);
     let (early, late) = (start(&way).await, start(&way).await);
-    way.cluster.resolved([] as [Address; 0]);
+    way.cluster.roster().resolved([] as [Address; 0]);
     pass(Duration::from_secs(110)).await;
     backend.finish.add_permits(1);
     end(early).await;

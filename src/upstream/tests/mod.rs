@@ -276,7 +276,7 @@ async fn a_call_waits_for_a_lane_that_has_not_heard_of_its_endpoints() {
     })
     .await;
     let way = Way::to(address, Kind::Unary);
-    way.cluster.resolved([Address::Tcp(address)]);
+    way.cluster.roster().resolved([Address::Tcp(address)]);
     within(way.call(Body::full(frame::encode(b"")))).await.unwrap();
 }
 

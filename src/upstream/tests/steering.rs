@@ -120,7 +120,7 @@ async fn a_session_stays_while_its_endpoint_drains_and_moves_when_it_is_gone() {
     let home = Address::Tcp(leaving);
     let way = Way::with(&[leaving], Kind::Unary, with_sessions);
     let own = cookie(&sent(&way, &[]).await.1).unwrap();
-    way.cluster.resolved([telltale().await, telltale().await].map(Address::Tcp));
+    way.cluster.roster().resolved([telltale().await, telltale().await].map(Address::Tcp));
     // A lane hears of it a moment later.
     within(async { while sent(&way, &[]).await.0 == home {} }).await;
     for _ in 0..20 {

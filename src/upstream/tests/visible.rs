@@ -92,7 +92,7 @@ async fn a_removed_endpoint_is_shown_until_its_calls_have_ended() {
     let answer = within(way.call(Body::full(frame::encode(b"")))).await.unwrap();
     let connections = way.view()["endpoints"][0]["connections"].clone();
     assert_eq!((&connections[0]["streams"], &connections[0]["draining"]), (&1.into(), &false.into()));
-    way.cluster.resolved([] as [Address; 0]);
+    way.cluster.roster().resolved([] as [Address; 0]);
     way.disconnected("subchannel shutdown").await;
     let view = way.view();
     let endpoint = &view["endpoints"][0];

@@ -85,7 +85,7 @@ impl Backend {
         let metrics = Metrics::new();
         let clusters = Clusters::new([cluster], &metrics);
         let cluster = clusters.iter().next().map(Arc::clone).unwrap();
-        cluster.resolved([address]);
+        cluster.roster().resolved([address]);
         let endpoint = Arc::clone(&cluster.snapshot()[0]);
         let (connection, connections) = latest::channel(None);
         let (sender, watches) = mpsc::unbounded_channel();
@@ -130,7 +130,7 @@ impl Backend {
     /// How long until the endpoint is healthy, or is not.
     async fn until(&self, healthy: bool) -> f64 {
         let started = Instant::now();
-        let mut changes = self.cluster.endpoints();
+        let mut changes = self.cluster.roster().endpoints();
         while self.endpoint.is_healthy() != healthy {
             tokio::time::timeout(Duration::from_secs(600), changes.changed())
                 .await

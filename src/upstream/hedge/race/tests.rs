@@ -82,7 +82,7 @@ impl Test {
         let config = config::Cluster::new("orders", Target::Static(Vec::new()));
         let clusters = Clusters::new([config], &metrics);
         let cluster = clusters.iter().next().unwrap();
-        cluster.resolved([Address::Tcp(([127, 0, 0, 1], 1).into())]);
+        cluster.roster().resolved([Address::Tcp(([127, 0, 0, 1], 1).into())]);
         let endpoint = &cluster.snapshot()[0];
         let start = Instant::now();
         let millis = || u64::try_from(start.elapsed().as_millis()).unwrap();

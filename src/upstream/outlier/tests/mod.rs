@@ -32,7 +32,7 @@ async fn cluster_with(
     let Target::Static(addresses) = cluster.target.clone() else { unreachable!() };
     let clusters = Clusters::new([cluster], metrics);
     let cluster = clusters.iter().next().map(Arc::clone).unwrap();
-    cluster.resolved(addresses);
+    cluster.roster().resolved(addresses);
     for endpoint in &cluster.used() {
         endpoint.ticket().await.succeeded();
     }
@@ -84,7 +84,7 @@ async fn failures_in_a_row_eject() {
         ("shedding alone is no failure", vec![(Soft, 100)], vec![]),
     ] {
         let cluster = cluster(3, consecutive()).await;
-        let mut touched = cluster.endpoints();
+        let mut touched = cluster.roster().endpoints();
         touched.mark_unchanged();
         for (verdict, times) in verdicts {
             judge(&cluster, 1, verdict, times);
