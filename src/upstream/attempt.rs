@@ -104,15 +104,15 @@ impl Outgoing {
         }
     }
 
-    /// The head with the time that is left of the deadline at this moment.
-    fn head(&self) -> Result<http::Request<()>, Failed> {
+    /// The head with the time that is left of the deadline.
+    fn head(&self, now: Instant) -> Result<http::Request<()>, Failed> {
         let mut head = http::Request::new(());
         *head.method_mut() = Method::POST;
         *head.version_mut() = Version::HTTP_2;
         *head.uri_mut() = self.uri.clone();
         *head.headers_mut() = self.headers.clone();
         if let Some(deadline) = self.context.deadline {
-            let left = deadline.saturating_duration_since(Instant::now());
+            let left = deadline.saturating_duration_since(now);
             if left.is_zero() {
                 return Err(Failed::new(Class::Final, CallError::deadline_exceeded(self.previous > 0)));
             }
@@ -130,7 +130,8 @@ impl Outgoing {
 ///
 /// Dropping the future resets the stream with CANCEL, and so does dropping the response body.
 pub(super) async fn run(mut permit: Permit, outgoing: &mut Outgoing) -> Result<Response, Failed> {
-    let head = outgoing.head()?;
+    let now = Instant::now();
+    let head = outgoing.head(now)?;
 
     let no_body = matches!(&outgoing.body, Payload::Whole(whole) if whole.chunks.is_empty());
     let (answer, mut stream) = match permit.connection().sender().send_request(head, no_body) {
@@ -157,7 +158,7 @@ pub(super) async fn run(mut permit: Permit, outgoing: &mut Outgoing) -> Result<R
         Payload::Stream(source) => Some(Upload::start(source, stream, activity.clone())),
     };
 
-    let tally = Tally::start(&outgoing.context.metrics, permit.lane().cluster(), outgoing.beside);
+    let tally = Tally::start(&outgoing.context.metrics, permit.lane().cluster(), now, outgoing.beside);
     permit.sent(tally.started(), outgoing.context.deadline);
     let mut exchange = Exchange::new(answer, permit, tally);
     let (answer, permit, tally) = tokio::select! {

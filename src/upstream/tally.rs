@@ -42,13 +42,18 @@ pub(super) struct Tally {
 pub(super) struct Orphan(Option<Arc<MethodMetrics>>);
 
 impl Tally {
-    pub(super) fn start(method: &Arc<MethodMetrics>, cluster: &Cluster, beside: bool) -> Self {
+    pub(super) fn start(
+        method: &Arc<MethodMetrics>,
+        cluster: &Cluster,
+        started: Instant,
+        beside: bool,
+    ) -> Self {
         let cluster = cluster.metrics();
         method.at(cluster).attempt_started();
         Self {
             method: Arc::clone(method),
             cluster: Arc::clone(cluster),
-            started: Instant::now(),
+            started,
             code: AtomicU8::new(Code::Cancelled as u8),
             beside,
         }
