@@ -106,13 +106,22 @@ pub struct Scanner {
     have: usize,
     remaining: usize,
     messages: u64,
+    payload: u64,
     compressed: bool,
 }
 
 impl Scanner {
     /// A scanner that refuses messages of more than `limit` bytes.
     pub fn new(limit: usize) -> Self {
-        Self { limit, header: [0; HEADER_LEN], have: 0, remaining: 0, messages: 0, compressed: false }
+        Self {
+            limit,
+            header: [0; HEADER_LEN],
+            have: 0,
+            remaining: 0,
+            messages: 0,
+            payload: 0,
+            compressed: false,
+        }
     }
 
     /// Takes the next chunk of the body.
@@ -123,6 +132,7 @@ impl Scanner {
             if self.have == HEADER_LEN {
                 let (_, rest) = chunk.split_at(self.remaining.min(chunk.len()));
                 self.remaining -= chunk.len() - rest.len();
+                self.payload += (chunk.len() - rest.len()) as u64;
                 chunk = rest;
             } else {
                 let (part, rest) = chunk.split_at((HEADER_LEN - self.have).min(chunk.len()));
@@ -146,6 +156,11 @@ impl Scanner {
     /// Messages seen whole.
     pub fn messages(&self) -> u64 {
         self.messages
+    }
+
+    /// Bytes of messages seen, whole ones or not, without the headers of their frames.
+    pub fn payload(&self) -> u64 {
+        self.payload
     }
 
     /// Whether a message is flagged as compressed, one that is not whole yet among them.

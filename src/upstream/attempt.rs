@@ -12,12 +12,12 @@ use super::{
     download,
     failure::{Class, Failed},
     permit::Permit,
-    tally::Tally,
+    tally::{Sent, Tally},
     upload::{Source, Upload},
 };
 use crate::{
     call::{Body, CallError, Context, Response, Whole},
-    grpc::{self, timeout},
+    grpc::{self, frame::Scanner, timeout},
 };
 
 /// A call in a form that can be sent more than once.
@@ -144,21 +144,27 @@ pub(super) async fn run(mut permit: Permit, outgoing: &mut Outgoing) -> Result<R
         }
     };
     let activity = Activity::new(outgoing.context.idle_timeout);
-    let upload = match &mut outgoing.body {
+    let (upload, sent) = match &mut outgoing.body {
         Payload::Whole(whole) => {
-            let mut chunks = whole.chunks.clone();
+            let (mut chunks, mut frames) = (whole.chunks.clone(), Scanner::new(usize::MAX));
             let mut next = chunks.pop();
             while let Some(chunk) = next {
                 next = chunks.pop();
+                // As of an upload: the waist has checked them.
+                let _ = frames.feed(&chunk);
                 // Fails only when the stream is reset already, which the response tells better.
                 let _ = stream.send_data(chunk, next.is_none());
             }
-            None
+            (None, Sent::Whole(frames.payload()))
         }
-        Payload::Stream(source) => Some(Upload::start(source, stream, activity.clone())),
+        Payload::Stream(source) => {
+            let upload = Upload::start(source, stream, activity.clone());
+            let sent = Sent::Stream(upload.sent());
+            (Some(upload), sent)
+        }
     };
 
-    let tally = Tally::start(&outgoing.context.metrics, permit.lane().cluster(), now, outgoing.beside);
+    let tally = Tally::start(&outgoing.context.metrics, permit.lane().cluster(), now, sent, outgoing.beside);
     permit.sent(tally.started(), outgoing.context.deadline);
     let mut exchange = Exchange::new(answer, permit, tally);
     let (answer, permit, tally) = tokio::select! {

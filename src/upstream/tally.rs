@@ -6,7 +6,7 @@ use std::{
     pin::Pin,
     sync::{
         Arc,
-        atomic::{AtomicU8, Ordering::Relaxed},
+        atomic::{AtomicU8, AtomicU64, Ordering::Relaxed},
     },
     task::{Context, Poll, Waker},
 };
@@ -19,7 +19,7 @@ use tonic::Code;
 use super::cluster::Cluster;
 use crate::{
     grpc::status,
-    telemetry::metrics::{ClusterMetrics, MethodMetrics},
+    telemetry::metrics::{ClusterMetrics, MethodMetrics, Sizes},
 };
 
 /// An attempt that has begun; counted with its outcome when it is dropped, as `Canceled` when it has none.
@@ -29,8 +29,19 @@ pub(super) struct Tally {
     cluster: Arc<ClusterMetrics>,
     started: Instant,
     code: AtomicU8,
+    sent: Sent,
+    received: AtomicU64,
     /// Whether another attempt may have been answered in its place.
     beside: bool,
+}
+
+/// The bytes of messages that an attempt sends.
+#[derive(Debug)]
+pub(super) enum Sent {
+    /// Known from the start.
+    Whole(u64),
+    /// Counted by an upload as they go.
+    Stream(Arc<AtomicU64>),
 }
 
 /// An attempt whose answer nobody waits for any more.
@@ -46,6 +57,7 @@ impl Tally {
         method: &Arc<MethodMetrics>,
         cluster: &Cluster,
         started: Instant,
+        sent: Sent,
         beside: bool,
     ) -> Self {
         let cluster = cluster.metrics();
@@ -55,6 +67,8 @@ impl Tally {
             cluster: Arc::clone(cluster),
             started,
             code: AtomicU8::new(Code::Cancelled as u8),
+            sent,
+            received: AtomicU64::new(0),
             beside,
         }
     }
@@ -69,6 +83,11 @@ impl Tally {
         self.started
     }
 
+    /// So many bytes of messages have come by now.
+    pub(super) fn received(&self, bytes: u64) {
+        self.received.store(bytes, Relaxed);
+    }
+
     /// The attempt ended.
     pub(super) fn ended(&self, code: Code) {
         self.code.store(code as u8, Relaxed);
@@ -78,7 +97,17 @@ impl Tally {
 impl Drop for Tally {
     fn drop(&mut self) {
         let code = usize::from(*self.code.get_mut());
-        self.method.at(&self.cluster).attempt_ended(code, self.started.elapsed());
+        let sizes = Sizes { sent: self.sent.bytes(), received: *self.received.get_mut() };
+        self.method.at(&self.cluster).attempt_ended(code, self.started.elapsed(), sizes);
+    }
+}
+
+impl Sent {
+    fn bytes(&self) -> u64 {
+        match self {
+            Self::Whole(bytes) => *bytes,
+            Self::Stream(bytes) => bytes.load(Relaxed),
+        }
     }
 }
 

@@ -3,7 +3,10 @@
 use std::{
     future::poll_fn,
     pin::Pin,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
     task::{Context, Poll, ready},
 };
 
@@ -17,7 +20,10 @@ use super::{
     activity::Activity,
     brakes::{Budget, Kept},
 };
-use crate::call::{Body, CallError};
+use crate::{
+    call::{Body, CallError},
+    grpc::frame::Scanner,
+};
 
 /// A request body that remembers what it gave, so that the call can be sent again.
 ///
@@ -41,6 +47,8 @@ struct State {
 #[derive(Debug)]
 pub(super) struct Upload {
     state: Arc<Mutex<State>>,
+    /// Bytes of messages that it has sent.
+    sent: Arc<AtomicU64>,
     task: AbortHandle,
 }
 
@@ -73,9 +81,14 @@ impl Upload {
     /// Sends the body in a task of its own: a backend may answer while it is still being sent, and a client may read
     /// nothing until it is.
     pub(super) fn start(source: &Source, stream: SendStream<Bytes>, activity: Activity) -> Self {
-        let state = Arc::clone(&source.0);
-        let task = tokio::spawn(send(Arc::clone(&state), stream, activity)).abort_handle();
-        Self { state, task }
+        let (state, sent) = (Arc::clone(&source.0), Arc::default());
+        let task = send(Arc::clone(&state), stream, Arc::clone(&sent), activity);
+        Self { state, sent, task: tokio::spawn(task).abort_handle() }
+    }
+
+    /// Counts the bytes of messages that it sends.
+    pub(super) fn sent(&self) -> Arc<AtomicU64> {
+        Arc::clone(&self.sent)
     }
 
     /// What the client did wrong, when that ended the upload.
@@ -90,7 +103,13 @@ impl Drop for Upload {
     }
 }
 
-async fn send(state: Arc<Mutex<State>>, mut stream: SendStream<Bytes>, activity: Activity) {
+async fn send(
+    state: Arc<Mutex<State>>,
+    mut stream: SendStream<Bytes>,
+    sent: Arc<AtomicU64>,
+    activity: Activity,
+) {
+    let mut frames = Scanner::new(usize::MAX);
     loop {
         let next = poll_fn(|cx| {
             // The backend may answer early and reset: reading on would only waste the client's bytes.
@@ -103,9 +122,12 @@ async fn send(state: Arc<Mutex<State>>, mut stream: SendStream<Bytes>, activity:
             None => return,
             Some(Ok(Some(chunk))) => {
                 activity.moved();
+                // The waist has checked these frames; if it had not, only the count would be wrong.
+                let _ = frames.feed(&chunk);
                 if !send_chunk(&mut stream, chunk).await {
                     return;
                 }
+                sent.store(frames.payload(), Relaxed);
                 activity.moved();
             }
             Some(Ok(None)) => {

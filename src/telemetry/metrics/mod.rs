@@ -36,7 +36,7 @@ pub use label::{
 pub use method::{CallMetrics, MessageMetrics, MethodMetrics};
 pub use mirror::MirrorMetrics;
 pub use resilience::{Breaker, DetectionMethod, DisconnectError, HealthResult, Shed, UnenforcedReason};
-pub use target::{Again, TargetMetrics};
+pub use target::{Again, Sizes, TargetMetrics};
 pub use value::{Amounts, Counter, Entered, Gauge, Histogram};
 
 use label::By;

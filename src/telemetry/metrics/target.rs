@@ -1,6 +1,6 @@
 //! What is counted of one method at one cluster, under the names of gRFC A66 and A96.
 //!
-//! Durations are kept by status, and what go-grpc-prometheus counts of the client side follows from them at a
+//! Durations and sizes are kept by status, and what go-grpc-prometheus counts of the client side follows from them at a
 //! scrape: an attempt is counted once, whatever number of families show it.
 
 use std::{
@@ -32,7 +32,7 @@ struct Node {
 #[derive(Debug)]
 pub struct TargetMetrics {
     pub(super) started: Counter,
-    pub(super) attempts: [OnceLock<Box<Histogram>>; CODES],
+    pub(super) attempts: [OnceLock<Box<Attempts>>; CODES],
     pub(super) calls: [OnceLock<Box<Histogram>>; CODES],
     pub(super) retries: Rare,
     pub(super) transparent_retries: Rare,
@@ -40,8 +40,25 @@ pub struct TargetMetrics {
     pub(super) retry_delay: OnceLock<Box<Histogram>>,
 }
 
+/// Attempts that ended with one status.
+#[derive(Debug)]
+pub(super) struct Attempts {
+    pub(super) elapsed: Histogram,
+    pub(super) sent: Amounts,
+    pub(super) received: Amounts,
+}
+
 /// Amounts that most methods never have; nothing is shown of what never was.
 pub(super) type Rare = OnceLock<Box<Amounts>>;
+
+/// The bytes of an attempt's messages, without the five before each.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Sizes {
+    /// Of request messages.
+    pub sent: u64,
+    /// Of response messages.
+    pub received: u64,
+}
 
 /// What a call took beside its first attempt.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -98,9 +115,12 @@ impl TargetMetrics {
     }
 
     /// An attempt has ended with this status code, `elapsed` after it began.
-    pub fn attempt_ended(&self, code: usize, elapsed: Duration) {
+    pub fn attempt_ended(&self, code: usize, elapsed: Duration, sizes: Sizes) {
         if let Some(slot) = at(&self.attempts, code) {
-            slot.get_or_init(|| Box::new(Histogram::new(LATENCY_BOUNDS))).observe(elapsed);
+            let attempts = slot.get_or_init(|| Box::new(Attempts::new()));
+            attempts.elapsed.observe(elapsed);
+            attempts.sent.observe(sizes.sent);
+            attempts.received.observe(sizes.received);
         }
     }
 
@@ -128,6 +148,16 @@ impl TargetMetrics {
     }
 }
 
+impl Attempts {
+    fn new() -> Self {
+        Self {
+            elapsed: Histogram::new(LATENCY_BOUNDS),
+            sent: Amounts::new(SIZE_BOUNDS),
+            received: Amounts::new(SIZE_BOUNDS),
+        }
+    }
+}
+
 /// The slot of a code; that of `Unknown` for a number that gRPC does not have.
 fn at<T>(slots: &[T; CODES], code: usize) -> Option<&T> {
     slots.get(code).or_else(|| slots.get(UNKNOWN))
@@ -138,6 +168,24 @@ const LATENCY_BOUNDS: &[f64] = &[
     0.0, 0.00001, 0.00005, 0.0001, 0.0003, 0.0006, 0.0008, 0.001, 0.002, 0.003, 0.004, 0.005, 0.006, 0.008,
     0.01, 0.013, 0.016, 0.02, 0.025, 0.03, 0.04, 0.05, 0.065, 0.08, 0.1, 0.13, 0.16, 0.2, 0.25, 0.3, 0.4,
     0.5, 0.65, 0.8, 1.0, 2.0, 2.5, 5.0, 10.0, 20.0, 50.0, 100.0,
+];
+
+/// The size buckets of gRFC A66.
+const SIZE_BOUNDS: &[u64] = &[
+    0,
+    1 << 10,
+    2 << 10,
+    4 << 10,
+    16 << 10,
+    64 << 10,
+    256 << 10,
+    1 << 20,
+    4 << 20,
+    16 << 20,
+    64 << 20,
+    256 << 20,
+    1 << 30,
+    4 << 30,
 ];
 
 /// gRFC A96.

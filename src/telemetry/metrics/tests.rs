@@ -18,7 +18,7 @@ fn names_of_go_grpc_prometheus() {
     at.attempt_started();
     for (code, elapsed) in [(5, Duration::from_millis(30)), (99, Duration::from_secs(60))] {
         get.server.handled(code, elapsed);
-        at.attempt_ended(code, elapsed);
+        at.attempt_ended(code, elapsed, Sizes::default());
     }
     let page = metrics.encode();
     let labels = r#"grpc_type="unary",grpc_service="shop.v1.Orders",grpc_method="Get""#;
@@ -78,7 +78,7 @@ fn long_streams_have_no_handling_time() {
         let method = metrics.method(kind, "s.S", kind);
         method.server.handled(0, Duration::from_secs(120));
         let cluster = metrics.cluster("orders", "dns:///orders:50051", false);
-        method.at(&cluster).attempt_ended(0, Duration::from_secs(120));
+        method.at(&cluster).attempt_ended(0, Duration::from_secs(120), Sizes::default());
         let page = metrics.encode();
         let count = |family: &str| {
             let series = format!(
@@ -111,7 +111,8 @@ fn names_of_grpc_itself() {
     let get = metrics.method("unary", "shop.v1.Orders", "Get");
     let at = get.at(&orders);
     at.attempt_started();
-    at.attempt_ended(1, Duration::from_micros(400));
+    let sizes = Sizes { sent: 1024, received: 70_000 };
+    at.attempt_ended(1, Duration::from_micros(400), sizes);
     at.call_ended(0, Duration::from_millis(7));
     at.took(Again { retries: 2, transparent_retries: 1, hedges: 0, delay: Duration::from_millis(25) });
     get.at(&canary).attempt_started();
@@ -140,6 +141,12 @@ fn names_of_grpc_itself() {
         ),
         format!(
             r#"grpc_client_attempt_duration_seconds_bucket{{le="0.0003",{method},{orders},grpc_status="CANCELLED"}} 0"#
+        ),
+        format!(
+            r#"grpc_client_attempt_sent_total_compressed_message_size_bytes_bucket{{le="1024.0",{method},{orders},grpc_status="CANCELLED"}} 1"#
+        ),
+        format!(
+            r#"grpc_client_attempt_rcvd_total_compressed_message_size_bytes_sum{{{method},{orders},grpc_status="CANCELLED"}} 70000.0"#
         ),
         format!(r#"grpc_client_call_duration_seconds_count{{{method},{orders},grpc_status="OK"}} 1"#),
         format!(
@@ -287,7 +294,7 @@ fn the_page_is_well_formed() {
     one.weights();
     one.set_concurrency_limit(20);
     for code in 0..=17 {
-        get.at(&one).attempt_ended(code, Duration::ZERO);
+        get.at(&one).attempt_ended(code, Duration::ZERO, Sizes::default());
         get.at(&one).call_ended(code, Duration::ZERO);
     }
     let delay = Duration::from_secs(1);

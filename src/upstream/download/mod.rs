@@ -153,6 +153,7 @@ impl Held {
                 return Ok(Found::Begun(pieces));
             }
         }
+        self.tally.received(frames.payload());
         self.end(stream, pieces).await
     }
 

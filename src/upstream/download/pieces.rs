@@ -33,6 +33,11 @@ impl Pieces {
         self.bytes
     }
 
+    /// The chunks held, in order.
+    pub(super) fn iter(&self) -> impl Iterator<Item = &[u8]> {
+        self.closed.iter().map(AsRef::as_ref).chain([self.tail.as_ref()])
+    }
+
     /// The next bytes, as many as lie together.
     pub(super) fn take(&mut self) -> Option<Bytes> {
         let piece = match self.closed.pop_front() {

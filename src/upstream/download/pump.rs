@@ -17,6 +17,7 @@ use tokio::time::{Instant, Sleep};
 use super::{Held, Pieces};
 use crate::{
     call::{CallError, Context, Watch},
+    grpc::frame::Scanner,
     telemetry::metrics::DeadlineIn,
     upstream::{activity::Activity, tally::Orphan},
 };
@@ -27,12 +28,17 @@ pub(super) fn start(mut stream: RecvStream, pieces: Pieces, context: &Context, h
     let activity = held.activity.clone();
     let flow = Some(stream.flow_control().clone());
     let orphan = held.tally.orphan();
+    let mut frames = Scanner::new(usize::MAX);
+    for piece in pieces.iter() {
+        count(&mut frames, piece);
+    }
+    held.tally.received(frames.payload());
     let state = State { pieces, flow, outcome: None, reader: None, pump: None, abandoned: false };
     let shared = Arc::new(Mutex::new(state));
     let limits = Limits { deadline: context.deadline, expires: context.expires, activity: activity.clone() };
     let cut = held.permit.lane().cut().watch();
     let timer = limits.next().map(|at| Box::pin(tokio::time::sleep_until(at)));
-    tokio::spawn(Pump { shared: Arc::clone(&shared), stream, limits, timer, cut, held });
+    tokio::spawn(Pump { shared: Arc::clone(&shared), stream, frames, limits, timer, cut, held });
     Download { shared, activity, orphan }
 }
 
@@ -49,6 +55,8 @@ pub(super) struct Download {
 struct Pump {
     shared: Arc<Mutex<State>>,
     stream: RecvStream,
+    /// What has come by now, for its size.
+    frames: Scanner,
     limits: Limits,
     timer: Option<Pin<Box<Sleep>>>,
     cut: Watch,
@@ -126,9 +134,10 @@ impl Future for Pump {
             return Poll::Ready(());
         }
         let before = state.pieces.len();
-        let received = receive(&mut this.stream, &mut state.pieces, cx);
+        let received = receive(&mut this.stream, &mut state.pieces, &mut this.frames, cx);
         if state.pieces.len() > before {
             this.held.activity.moved();
+            this.held.tally.received(this.frames.payload());
         }
         let outcome = match received {
             Poll::Ready(Ok(trailers)) => Some(this.held.trailers(trailers).map(|(trailers, _)| trailers)),
@@ -161,16 +170,26 @@ impl Future for Pump {
 fn receive(
     stream: &mut RecvStream,
     pieces: &mut Pieces,
+    frames: &mut Scanner,
     cx: &mut TaskContext<'_>,
 ) -> Poll<Result<Option<HeaderMap>, h2::Error>> {
     loop {
         match stream.poll_data(cx) {
-            Poll::Ready(Some(Ok(data))) => pieces.push(data),
+            Poll::Ready(Some(Ok(data))) => {
+                count(frames, &data);
+                pieces.push(data);
+            }
             Poll::Ready(Some(Err(error))) => return Poll::Ready(Err(error)),
             Poll::Ready(None) => return stream.poll_trailers(cx),
             Poll::Pending => return Poll::Pending,
         }
     }
+}
+
+/// Follows the frames of an answer. What is none is refused by those who read the body; here only its size would be
+/// wrong.
+fn count(frames: &mut Scanner, data: &[u8]) {
+    let _ = frames.feed(data);
 }
 
 impl Limits {

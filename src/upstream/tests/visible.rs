@@ -166,3 +166,35 @@ async fn what_a_call_took_is_counted_once() {
     assert!(shown("retry_delay_seconds_sum").unwrap() >= 0.0016);
     assert_eq!(shown("hedges_count"), None);
 }
+
+#[tokio::test]
+async fn attempts_have_the_bytes_of_their_messages() {
+    let request = [frame::encode(b"one"), frame::encode(b""), frame::encode(&[0; 40_000])].concat();
+    let pieces = |size| {
+        let frames: Vec<_> = request.chunks(size).map(Bytes::copy_from_slice).map(Frame::data).collect();
+        Body::stream(StreamBody::new(stream::iter(frames.into_iter().map(Ok))))
+    };
+    let whole = || Body::full(frame::encode(b"request"));
+    for (kind, says, body, expect) in [
+        (Kind::Unary, Say::Message, whole(), (7, 6)),
+        (Kind::Unary, Say::Only(14), whole(), (7, 0)),
+        (Kind::Unary, Say::After(3), whole(), (7, 6)),
+        (Kind::ServerStream, Say::Message, whole(), (7, 6)),
+        (Kind::ServerStream, Say::Status(0), whole(), (7, 0)),
+        (Kind::ClientStream, Say::Message, pieces(7), (40_003, 6)),
+        (Kind::Bidi, Say::Message, pieces(50_000), (40_003, 6)),
+    ] {
+        let script = Script::start(move |_| says).await;
+        let way = Way::to(script.address, kind);
+        code(within(way.call(body)).await).await;
+        within(async {
+            while way.in_flight() > 0 {
+                tokio::task::yield_now().await;
+            }
+        })
+        .await;
+        let size = |way: &str| format!("grpc_client_attempt_{way}_total_compressed_message_size_bytes_sum");
+        let found = (way.sum(&size("sent")) as u64, way.sum(&size("rcvd")) as u64);
+        assert_eq!(found, expect, "{kind:?} {says:?}");
+    }
+}

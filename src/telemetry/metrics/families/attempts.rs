@@ -11,7 +11,8 @@ use super::page::{Labels, Page};
 use crate::telemetry::metrics::cluster::ClusterMetrics;
 use crate::telemetry::metrics::code::STATUSES;
 use crate::telemetry::metrics::method::MethodMetrics;
-use crate::telemetry::metrics::target::{Rare, TargetMetrics};
+use crate::telemetry::metrics::target::{Attempts, Rare, TargetMetrics};
+use crate::telemetry::metrics::value::Distribution;
 
 pub(super) fn encode(
     page: &mut Page<'_>,
@@ -43,14 +44,32 @@ fn attempts(page: &mut Page<'_>, shown: &[Shown<'_>]) -> fmt::Result {
         ["grpc_client_attempt_started", "Number of client call attempts started."],
         shown.iter().map(|shown| (shown.labels, shown.values.started.value())),
     )?;
-    let ended = shown.iter().flat_map(|shown| {
-        let by_code = STATUSES.iter().zip(&shown.values.attempts);
-        by_code.filter_map(move |(status, slot)| Some((with(shown.labels, status), slot.get()?.snapshot())))
-    });
+    let each = |of: fn(&Attempts) -> Distribution| {
+        shown.iter().flat_map(move |shown| {
+            let by_code = STATUSES.iter().zip(&shown.values.attempts);
+            by_code.filter_map(move |(status, slot)| Some((with(shown.labels, status), of(slot.get()?))))
+        })
+    };
     page.histograms(
         ["grpc_client_attempt_duration", "End-to-end time taken to complete a client call attempt."],
         Some(&Unit::Seconds),
-        ended,
+        each(|attempts| attempts.elapsed.snapshot()),
+    )?;
+    page.histograms(
+        [
+            "grpc_client_attempt_sent_total_compressed_message_size",
+            "Compressed message bytes sent per client call attempt.",
+        ],
+        Some(&Unit::Bytes),
+        each(|attempts| attempts.sent.snapshot()),
+    )?;
+    page.histograms(
+        [
+            "grpc_client_attempt_rcvd_total_compressed_message_size",
+            "Compressed message bytes received per call attempt.",
+        ],
+        Some(&Unit::Bytes),
+        each(|attempts| attempts.received.snapshot()),
     )
 }
 

@@ -51,7 +51,7 @@ fn sent(method: &MethodMetrics) -> Handled {
         handled.started += target.started.value();
         for (count, attempts) in handled.by_code.iter_mut().zip(&target.attempts) {
             if let Some(attempts) = attempts.get() {
-                let elapsed = attempts.snapshot();
+                let elapsed = attempts.elapsed.snapshot();
                 *count += elapsed.count();
                 handled.elapsed.add(&elapsed);
             }
