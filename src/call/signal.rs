@@ -2,12 +2,19 @@
 //!
 //! Every connection and every call listens for one, and nearly none will hear it. So what they pay is one lock that no
 //! other thread wants, to put a waker into a slot, and one more to take it out; a `CancellationToken` costs several of
-//! each.
+//! each, and some at every look.
 
 use std::{
     future::Future,
     pin::Pin,
-    sync::Arc,
+    ptr,
+    sync::{
+        Arc,
+        atomic::{
+            AtomicBool,
+            Ordering::{Acquire, Release},
+        },
+    },
     task::{Context, Poll, Waker},
 };
 
@@ -15,19 +22,24 @@ use parking_lot::Mutex;
 
 /// Fires once, for everyone.
 #[derive(Clone, Debug, Default)]
-pub struct Signal(Arc<Mutex<Slots>>);
+pub struct Signal(Arc<Shared>);
 
 /// Waits for it; one at a time may be polled by a task.
 #[derive(Debug)]
 pub struct Watch {
     signal: Signal,
-    slot: Option<usize>,
+    slot: Option<(usize, Identity)>,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    fired: AtomicBool,
+    slots: Mutex<Slots>,
 }
 
 /// As many as ever waited at a time.
 #[derive(Debug, Default)]
 struct Slots {
-    fired: bool,
     wakers: Vec<Option<Waker>>,
     free: Vec<usize>,
 }
@@ -35,8 +47,8 @@ struct Slots {
 impl Signal {
     /// Ends the wait of all that wait, and of all that will.
     pub fn fire(&self) {
-        let mut slots = self.0.lock();
-        slots.fired = true;
+        let mut slots = self.0.slots.lock();
+        self.0.fired.store(true, Release);
         let wakers: Vec<_> = slots.wakers.iter_mut().filter_map(Option::take).collect();
         drop(slots);
         for waker in wakers {
@@ -55,15 +67,21 @@ impl Future for Watch {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let this = &mut *self;
-        let mut slots = this.signal.0.lock();
-        if slots.fired {
+        let (shared, identity) = (&*this.signal.0, identity(cx.waker()));
+        if shared.fired.load(Acquire) {
             return Poll::Ready(());
         }
-        let index = this.slot.unwrap_or_else(|| slots.take());
-        this.slot = Some(index);
-        if let Some(slot) = slots.wakers.get_mut(index)
-            && !slot.as_ref().is_some_and(|waker| waker.will_wake(cx.waker()))
-        {
+        // The one in the slot keeps its address from being another's.
+        if this.slot.is_some_and(|(_, known)| known == identity) {
+            return Poll::Pending;
+        }
+        let mut slots = shared.slots.lock();
+        if shared.fired.load(Acquire) {
+            return Poll::Ready(());
+        }
+        let index = this.slot.map_or_else(|| slots.take(), |(index, _)| index);
+        this.slot = Some((index, identity));
+        if let Some(slot) = slots.wakers.get_mut(index) {
             *slot = Some(cx.waker().clone());
         }
         Poll::Pending
@@ -72,14 +90,21 @@ impl Future for Watch {
 
 impl Drop for Watch {
     fn drop(&mut self) {
-        let Some(index) = self.slot else { return };
-        let mut slots = self.signal.0.lock();
+        let Some((index, _)) = self.slot else { return };
+        let mut slots = self.signal.0.slots.lock();
         let waker = slots.wakers.get_mut(index).and_then(Option::take);
         slots.free.push(index);
         drop(slots);
         // A task that ends with its last waker is not to find the lock taken.
         drop(waker);
     }
+}
+
+/// Which task a waker wakes: where its data and its functions lie.
+type Identity = (usize, usize);
+
+fn identity(waker: &Waker) -> Identity {
+    (waker.data().addr(), ptr::from_ref(waker.vtable()).addr())
 }
 
 impl Slots {
@@ -119,7 +144,7 @@ mod tests {
                 assert!((&mut one).now_or_never().is_none() && (&mut other).now_or_never().is_none());
             }
         }
-        let slots = signal.0.lock();
+        let slots = signal.0.slots.lock();
         assert_eq!((slots.wakers.len(), slots.free.len()), (2, 2));
         assert!(slots.wakers.iter().all(Option::is_none));
     }
