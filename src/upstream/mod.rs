@@ -59,6 +59,7 @@ mod steer;
 mod tally;
 mod tenure;
 mod tls;
+mod trickle;
 mod tries;
 mod upload;
 

@@ -19,6 +19,7 @@ use tokio::task::AbortHandle;
 use super::{
     activity::Activity,
     brakes::{Budget, Kept},
+    trickle::Trickle,
 };
 use crate::{
     call::{Body, CallError},
@@ -109,8 +110,9 @@ async fn send(
     sent: Arc<AtomicU64>,
     activity: Activity,
 ) {
-    let mut frames = Scanner::new(usize::MAX);
+    let (mut frames, mut trickle) = (Scanner::new(usize::MAX), Trickle::new());
     loop {
+        trickle.turn().await;
         let next = poll_fn(|cx| {
             // The backend may answer early and reset: reading on would only waste the client's bytes.
             if stream.poll_reset(cx).is_ready() {
@@ -122,6 +124,7 @@ async fn send(
             None => return,
             Some(Ok(Some(chunk))) => {
                 activity.moved();
+                trickle.sent(chunk.len());
                 // The waist has checked these frames; if it had not, only the count would be wrong.
                 let _ = frames.feed(&chunk);
                 if !send_chunk(&mut stream, chunk).await {
