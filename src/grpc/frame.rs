@@ -153,6 +153,12 @@ impl Scanner {
         Ok(())
     }
 
+    /// Takes the next chunk of a body whose frames another one checks, and ends the call for; if there was a wrong one,
+    /// only the counts here would be wrong.
+    pub fn follow(&mut self, chunk: &[u8]) {
+        let _ = self.feed(chunk);
+    }
+
     /// Messages seen whole.
     pub fn messages(&self) -> u64 {
         self.messages

@@ -150,8 +150,7 @@ pub(super) async fn run(mut permit: Permit, outgoing: &mut Outgoing) -> Result<R
             let mut next = chunks.pop();
             while let Some(chunk) = next {
                 next = chunks.pop();
-                // As of an upload: the waist has checked them.
-                let _ = frames.feed(&chunk);
+                frames.follow(&chunk);
                 // Fails only when the stream is reset already, which the response tells better.
                 let _ = stream.send_data(chunk, next.is_none());
             }

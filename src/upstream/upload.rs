@@ -125,8 +125,7 @@ async fn send(
             Some(Ok(Some(chunk))) => {
                 activity.moved();
                 trickle.sent(chunk.len());
-                // The waist has checked these frames; if it had not, only the count would be wrong.
-                let _ = frames.feed(&chunk);
+                frames.follow(&chunk);
                 if !send_chunk(&mut stream, chunk).await {
                     return;
                 }

@@ -109,8 +109,8 @@ impl http_body::Body for Reply {
                     return Poll::Ready(Some(this.last(&frame.into_trailers().unwrap_or_default())));
                 }
             };
-            // Cannot fail: the waist has checked these frames. If it did, nothing after it would be a boundary.
-            let _ = this.scanner.feed(&data);
+            // The waist has checked these frames. If one was wrong all the same, nothing after it would be a boundary.
+            this.scanner.follow(&data);
             if this.scanner.compressed() && !this.compresses {
                 return this.end(undeclared(), boundary, cx);
             }

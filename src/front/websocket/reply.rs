@@ -94,8 +94,8 @@ impl Reply {
     pub(super) fn push(&mut self, data: Bytes) {
         match self {
             Self::Frames { scanner, bytes } => {
-                // Cannot fail: the waist has checked these frames. If it did, nothing after it would be a boundary.
-                let _ = scanner.feed(&data);
+                // The waist has checked these frames. If one was wrong all the same, nothing after it would be a boundary.
+                scanner.follow(&data);
                 *bytes = data;
             }
             Self::Json(json) => json.decoder.push(&data),

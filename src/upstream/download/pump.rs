@@ -30,7 +30,7 @@ pub(super) fn start(mut stream: RecvStream, pieces: Pieces, context: &Context, h
     let orphan = held.tally.orphan();
     let mut frames = Scanner::new(usize::MAX);
     for piece in pieces.iter() {
-        count(&mut frames, piece);
+        frames.follow(piece);
     }
     held.tally.received(frames.payload());
     let state = State { pieces, flow, outcome: None, reader: None, pump: None, abandoned: false };
@@ -176,7 +176,7 @@ fn receive(
     loop {
         match stream.poll_data(cx) {
             Poll::Ready(Some(Ok(data))) => {
-                count(frames, &data);
+                frames.follow(&data);
                 pieces.push(data);
             }
             Poll::Ready(Some(Err(error))) => return Poll::Ready(Err(error)),
@@ -184,12 +184,6 @@ fn receive(
             Poll::Pending => return Poll::Pending,
         }
     }
-}
-
-/// Follows the frames of an answer. What is none is refused by those who read the body; here only its size would be
-/// wrong.
-fn count(frames: &mut Scanner, data: &[u8]) {
-    let _ = frames.feed(data);
 }
 
 impl Limits {
